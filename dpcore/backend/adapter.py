@@ -1,0 +1,77 @@
+"""The contract between the core and a framework."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+from dpcore.tree import Tree
+
+Function = Callable[..., dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Capabilities:
+    """What a backend can do beyond evaluating a model; skips and documentation are derived from it.
+
+    Attributes:
+        jit: compiled evaluation is on by default; batches are padded to a few sizes for it.
+        compile_on_request: evaluation can be compiled when the user asks for it.
+        devices: kinds of device it may run on.
+        exports: suffixes of the compiled files it writes and runs.
+    """
+
+    jit: bool = False
+    compile_on_request: bool = False
+    devices: tuple[str, ...] = ("cpu",)
+    exports: tuple[str, ...] = ()
+
+
+class Adapter(Protocol):
+    """A framework as the core sees it; importing one registers its array namespace."""
+
+    name: str
+    capabilities: Capabilities
+
+    def version(self) -> str:
+        """Return the framework's version."""
+        ...
+
+    def device(self, name: str | None) -> Any:
+        """Return the framework's device of that name, or its default; DPError if there is none."""
+        ...
+
+    def scope(self) -> AbstractContextManager[Any]:
+        """Return the context in which arrays are made and functions called."""
+        ...
+
+    def asarray(self, x: np.ndarray, device: Any = None) -> Any:
+        """Return a NumPy array as one of the framework, of the same dtype, on ``device``."""
+        ...
+
+    def to_numpy(self, x: Any) -> np.ndarray:
+        """Return an array of the framework as a NumPy array."""
+        ...
+
+    def compile(
+        self, function: Callable[..., dict[str, Any]], *, requested: bool | None
+    ) -> Function:
+        """Return ``function(model, batch)`` compiled where that is the default or requested."""
+        ...
+
+    def value_and_grad(self, function: Callable[[Any], tuple[Any, Any]]) -> Callable[[Any], Any]:
+        """Return a function giving ``((value, auxiliary), gradient)`` of ``function(x) -> (value, auxiliary)``.
+
+        ``x`` is a nested tuple of arrays and so is the gradient, zero where the value does not depend.
+        """
+        ...
+
+
+def to_backend(adapter: Adapter, tree: Tree, device: Any = None) -> Any:
+    """Return a NumPy tree with the arrays of a backend."""
+    from dpcore.tree import map_arrays
+
+    with adapter.scope():
+        return map_arrays(lambda x: adapter.asarray(x, device), tree)

@@ -1,0 +1,152 @@
+"""The reference backend: NumPy arrays, differentiated by HIPS autograd."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from types import SimpleNamespace
+from typing import Any
+
+import autograd
+import autograd.numpy as anp
+import numpy as np
+from autograd.extend import defvjp, primitive
+from autograd.numpy.numpy_boxes import ArrayBox
+
+from dpcore import xp as xp_module
+from dpcore.backend.adapter import Capabilities
+from dpcore.errors import DPError
+from dpcore.nn.precision import numpy_dtype
+from dpcore.xp import closed, namespace
+
+
+@primitive
+def segment_sum(x: Any, segment: Any, n: int) -> Any:
+    """Sum the rows of ``x`` that share a segment."""
+    flat = x.reshape(x.shape[0], -1)
+    out = np.empty((n, flat.shape[1]), x.dtype)
+    for column in range(flat.shape[1]):
+        out[:, column] = np.bincount(segment, flat[:, column], n)
+    return out.reshape(n, *x.shape[1:])
+
+
+defvjp(segment_sum, lambda _out, _x, segment, _n: lambda g: take(g, segment), argnums=(0,))
+
+
+@primitive
+def take(x: Any, index: Any, axis: int = 0) -> Any:
+    """Return the rows of ``x`` at ``index``."""
+    return np.take(x, index, axis=axis)
+
+
+def _take_vjp(_out: Any, x: Any, index: Any, axis: int = 0) -> Callable[[Any], Any]:
+    if axis != 0 or np.ndim(index) != 1:
+        raise NotImplementedError("take is differentiated along the first axis by a 1-d index only")
+    return lambda g: segment_sum(g, index, x.shape[0])
+
+
+defvjp(take, _take_vjp, argnums=(0,))
+
+
+@primitive
+def broadcast_to(x: Any, sizes: tuple[int, ...]) -> Any:
+    """Return ``x`` repeated to the shape ``sizes``."""
+    return np.broadcast_to(x, sizes)
+
+
+defvjp(
+    broadcast_to,
+    lambda _out, x, sizes: lambda g: _sum_to(g, np.shape(x), len(sizes)),
+    argnums=(0,),
+)
+
+
+def _sum_to(g: Any, sizes: tuple[int, ...], ndim: int) -> Any:
+    extra = ndim - len(sizes)
+    axes = (*range(extra), *(extra + i for i, n in enumerate(sizes) if n == 1))
+    return anp.reshape(anp.sum(g, axis=axes), sizes)
+
+
+def _softplus(x: Any) -> Any:
+    return anp.log1p(anp.exp(-anp.abs(x))) + anp.maximum(x, 0.0)
+
+
+XP = closed(
+    **{
+        name: getattr(anp, name)
+        for name in xp_module.STANDARD
+        if name not in {"broadcast_to", "concat", "cumulative_sum", "permute_dims", "take"}
+    },
+    arange=lambda n, like: np.arange(n, dtype=like.dtype),
+    astype=lambda x, dtype: x.astype(numpy_dtype(dtype) if "float" in dtype else dtype),
+    broadcast_to=broadcast_to,
+    concat=anp.concatenate,
+    cumulative_sum=anp.cumsum,
+    permute_dims=anp.transpose,
+    segment_sum=segment_sum,
+    sigmoid=lambda x: 0.5 * (anp.tanh(0.5 * x) + 1.0),
+    softplus=_softplus,
+    stop_gradient=lambda x: getattr(x, "_value", x),
+    take=take,
+    zeros=lambda sizes, like: np.zeros(tuple(sizes), like.dtype),
+)
+
+
+@namespace.register(np.ndarray)
+@namespace.register(np.generic)
+@namespace.register(ArrayBox)
+def _namespace(_: Any) -> SimpleNamespace:
+    return XP
+
+
+class NumpyAdapter:
+    """Evaluate models with nothing but NumPy."""
+
+    name = "numpy"
+    capabilities = Capabilities()
+
+    def version(self) -> str:
+        """Return NumPy's version."""
+        return np.__version__
+
+    def device(self, name: str | None) -> None:
+        """Check that the device is the CPU."""
+        if name not in {None, "cpu"}:
+            raise DPError(f"device {name!r}: the numpy backend runs on 'cpu' only")
+
+    def scope(self) -> AbstractContextManager[Any]:
+        """Return a context that does nothing."""
+        return nullcontext()
+
+    def asarray(self, x: np.ndarray, device: Any = None) -> np.ndarray:  # noqa: ARG002
+        """Return the array itself."""
+        return x
+
+    def to_numpy(self, x: Any) -> np.ndarray:
+        """Return the array itself."""
+        return np.asarray(x)
+
+    def compile(
+        self, function: Callable[..., Any], *, requested: bool | None = None
+    ) -> Callable[..., Any]:
+        """Return the function itself."""
+        if requested:
+            raise DPError("the numpy backend does not compile")
+        return function
+
+    def value_and_grad(self, function: Callable[[Any], tuple[Any, Any]]) -> Callable[[Any], Any]:
+        """Return a function giving ``((value, auxiliary), gradient)``."""
+
+        def with_gradient(x: Any) -> Any:
+            kept: list[Any] = []
+
+            def value_of(y: Any) -> Any:
+                value, auxiliary = function(y)
+                kept.append(getattr(auxiliary, "_value", auxiliary))
+                return value
+
+            vjp, value = autograd.core.make_vjp(value_of, x)
+            return (value, kept[0]), vjp(np.ones_like(value))
+
+        return with_gradient
+
+
+adapter = NumpyAdapter()

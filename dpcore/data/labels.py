@@ -1,0 +1,132 @@
+"""Shapes of stored arrays: each is flat for each frame, and gets the axes that its name implies."""
+
+from dataclasses import dataclass
+from math import prod
+from typing import Literal
+
+import numpy as np
+
+from dpcore.data.stored import Item, as_numbers
+from dpcore.data.system import Array
+from dpcore.errors import DPError
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What one frame of an array looks like.
+
+    Attributes:
+        per: one row for each frame, one for each atom, or one for each pair of coordinates.
+        width: numbers in a row; None for any.
+        partial: whether atoms of some types only may be listed.
+    """
+
+    per: Literal["frame", "atom", "pair"]
+    width: int | None = None
+    partial: bool = False
+
+    def shape(self, natoms: int, found: int) -> tuple[int, ...] | None:
+        """Return the shape of a frame that has ``found`` numbers, None where they do not fit."""
+        full = self.full(natoms, found)
+        if prod(full) == found > 0:
+            return full
+        if self.partial and self.width and found < prod(full) and found % self.width == 0:
+            return (found,)
+        return None
+
+    def full(self, natoms: int, found: int) -> tuple[int, ...]:
+        """Return the shape of a frame in which every atom is listed."""
+        if self.per == "pair":
+            return (3 * natoms, 3 * natoms)
+        if self.per == "frame":
+            return (self.width or found,)
+        return (natoms, self.width or found // natoms)
+
+    def need(self, natoms: int) -> str:
+        """Say how many numbers a frame needs."""
+        if self.width is None and self.per != "pair":
+            return f"a multiple of {natoms}" if self.per == "atom" else "one or more"
+        return str(prod(self.full(natoms, 0)))
+
+
+_PER_FRAME = {"energy": 1, "virial": 9, "dipole": 3, "polarizability": 9, "numb_copy": 1, "box": 9}
+_PER_ATOM = {
+    "coord": 3,
+    "force": 3,
+    "spin": 3,
+    "force_mag": 3,
+    "atom_ener": 1,
+    "atom_ener_coeff": 1,
+    "atom_pref": 1,
+}
+_ANY = Kind("frame")
+_KINDS = (
+    {name: Kind("frame", width) for name, width in _PER_FRAME.items()}
+    | {name: Kind("atom", width) for name, width in _PER_ATOM.items()}
+    | {name: Kind("atom") for name in ("aparam", "atom_dos", "atom_population", "drdq")}
+    | {
+        "atom_dipole": Kind("atom", 3, partial=True),
+        "atom_polarizability": Kind("atom", 9, partial=True),
+        "hessian": Kind("pair"),
+    }
+)
+
+
+def frame_count(coord: Item, natoms: int) -> int:
+    """Return how many frames the coordinates have.
+
+    Raises:
+        DPError: for coordinates that are not 3 for each atom of each frame.
+    """
+    values = coord.values
+    if values.size == 0:
+        raise DPError(
+            f"{coord.where}: holds no frames; write them, or remove this part of the data"
+        )
+    if values.ndim < 2 and values.size % (3 * natoms) == 0:
+        return values.size // (3 * natoms)
+    return values.shape[0] if values.ndim > 1 else 1
+
+
+def shape_label(name: str, item: Item, nframes: int, natoms: int) -> Array:
+    """Return an array with frames first and the axes that its name implies.
+
+    Args:
+        name: of the array, as its file's.
+        item: the stored array.
+        nframes: frames that the coordinates have.
+        natoms: atoms of each frame.
+
+    Returns:
+        (nframes, ...) in double precision; (nframes, n) for a name without a shape of its own.
+
+    Raises:
+        DPError: for a wrong count of frames or of numbers in a frame, and for nan or inf.
+    """
+    kind = _KINDS.get(_short(name), _ANY)
+    values = as_numbers(item)
+    found, rest = divmod(values.size, nframes)
+    shape = None if rest else kind.shape(natoms, found)
+    stored = values.shape[0] if values.ndim else 1
+    one_row = values.ndim < 2 or stored == 1
+    # Some data has all frames in one row, which is clear where the name tells the size of a frame.
+    clear = one_row and (nframes == 1 or (kind != _ANY and shape is not None))
+    if stored != nframes and not clear:
+        counts = f"frame count {stored} differs from coord's {nframes}"
+        raise DPError(f"{item.where}: {counts}; give one row for each frame")
+    if shape is None:
+        need = f"where {natoms} atoms need {kind.need(natoms)}"
+        raise DPError(f"{item.where}: {found} numbers per frame {need}; correct it or type.raw")
+    return _finite(values.reshape(nframes, *shape), item.where)
+
+
+def _short(name: str) -> str:
+    return "atom_" + name.removeprefix("atomic_") if name.startswith("atomic_") else name
+
+
+def _finite(values: Array, where: str) -> Array:
+    good = np.isfinite(values).reshape(values.shape[0], -1).all(axis=1)
+    if not good.all():
+        frame = int(np.argmin(good))
+        raise DPError(f"{where}: frame {frame} holds nan or inf; correct or remove the frame")
+    return values

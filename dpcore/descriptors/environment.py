@@ -1,0 +1,38 @@
+"""The switch function and the environment matrix (Zhang et al., NeurIPS 2018, arXiv:1805.09003)."""
+
+from typing import Any
+
+from dpcore.xp import namespace
+
+
+def switch_function(distance: Any, rcut_smth: float, rcut: float) -> Any:
+    """Return the weight that falls from 1 to 0 between ``rcut_smth`` and ``rcut``, smooth to second order.
+
+    Args:
+        distance: distances in Å, any shape.
+        rcut_smth: where the weight begins to fall, Å.
+        rcut: cutoff, Å.
+    """
+    xp = namespace(distance)
+    u = (distance - rcut_smth) / (rcut - rcut_smth)
+    u = xp.minimum(xp.maximum(u, xp.zeros_like(u)), xp.ones_like(u))
+    return u * u * u * (u * (15.0 - 6.0 * u) - 10.0) + 1.0
+
+
+def environment_matrix(displacement: Any, rcut_smth: float, rcut: float, protection: float) -> Any:
+    """Return the rows ``s(r) (1, d/r)`` with ``s(r) = w(r)/r``.
+
+    Args:
+        displacement: vectors to the neighbours, ``(..., 3)``, Å; of non-zero length.
+        rcut_smth: where the switch function begins to fall, Å.
+        rcut: cutoff, Å.
+        protection: added to the distance wherever the matrix divides by it, Å.
+
+    Returns:
+        rows, ``(..., 4)``, 1/Å.
+    """
+    xp = namespace(displacement)
+    distance = xp.sqrt(xp.sum(displacement * displacement, axis=-1, keepdims=True))
+    inverse = 1.0 / (distance + protection) if protection else 1.0 / distance
+    radial = switch_function(distance, rcut_smth, rcut) * inverse
+    return xp.concat([radial, radial * inverse * displacement], axis=-1)

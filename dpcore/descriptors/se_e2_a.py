@@ -1,0 +1,170 @@
+"""The two-body embedding descriptor with full directional information."""
+
+from typing import Any, Self
+
+import numpy as np
+
+from dpcore.batch import Batch, Group, Neighbours
+from dpcore.descriptors.environment import environment_matrix
+from dpcore.errors import DPError
+from dpcore.neighbours.selection import Selection
+from dpcore.nn import MLP, activation
+from dpcore.nn.precision import numpy_dtype
+from dpcore.tree import Module, buffer, setting
+from dpcore.xp import as_type_of, namespace, shape
+
+
+class SeE2A(Module, name="se_e2_a"):
+    """Smooth edition of the Deep Potential descriptor, ``D = (Gᵀ R)(Rᵀ G<) / N²``.
+
+    R are the normalised environment rows of the neighbours, G an embedding network of their radial part,
+    ``G<`` its first ``axis_neuron`` columns, and N the sum of ``sel``.
+    Source: Zhang et al., NeurIPS 2018, arXiv:1805.09003.
+    """
+
+    sel: tuple[int, ...] = setting(
+        doc="largest number of neighbours of each type within the cutoff"
+    )
+    rcut: float = setting(6.0, doc="cutoff, Å")
+    rcut_smth: float = setting(0.5, doc="where the switch function begins to fall, Å")
+    neuron: tuple[int, ...] = setting((10, 20, 40), doc="widths of the embedding network")
+    axis_neuron: int = setting(4, doc="number of axis columns", alias=("n_axis_neuron",))
+    activation_function: str = setting("tanh", doc="activation of the embedding network")
+    resnet_dt: bool = setting(False, doc="scale residual layers by a trained timestep")
+    type_one_side: bool = setting(False, doc="embed by the neighbour's type alone")
+    precision: str = setting("default", doc="precision of the parameters")
+    trainable: bool = setting(True, doc="whether the parameters are trained")
+    exclude_types: tuple[tuple[int, int], ...] = setting((), doc="type pairs that do not interact")
+    env_protection: float = setting(0.0, doc="added to distances that are divided by, Å")
+    set_davg_zero: bool = setting(False, doc="keep the mean of the environment rows at zero")
+    nets: tuple[MLP, ...]
+    davg: Any = buffer()
+    dstd: Any = buffer()
+
+    def __post_init__(self) -> None:
+        _check(self)
+        expected = self.ntypes if self.type_one_side else self.ntypes**2
+        if len(self.nets) != expected:
+            raise DPError(
+                f"descriptor.nets: {len(self.nets)} networks; these settings need {expected}"
+            )
+
+    @classmethod
+    def create(
+        cls, rng: np.random.Generator, *, neuron: tuple[int, ...] = (10, 20, 40), **settings: Any
+    ) -> Self:
+        """Draw a descriptor with random networks and neutral statistics."""
+        ntypes, precision = len(settings["sel"]), settings.get("precision", "default")
+        shared = {
+            "resnet_dt": settings.get("resnet_dt", False),
+            "activation_function": settings.get("activation_function", "tanh"),
+            "precision": precision,
+            "trainable": settings.get("trainable", True),
+        }
+        count = ntypes if settings.get("type_one_side", False) else ntypes**2
+        rows = (ntypes, sum(settings["sel"]), 4)
+        return cls(
+            neuron=neuron,
+            nets=tuple(MLP.create(1, neuron, rng, **shared) for _ in range(count)),
+            davg=np.zeros(rows, numpy_dtype(precision)),
+            dstd=np.ones(rows, numpy_dtype(precision)),
+            **settings,
+        )
+
+    @property
+    def ntypes(self) -> int:
+        """Number of atom types."""
+        return len(self.sel)
+
+    @property
+    def width(self) -> int:
+        """Number of features of an atom."""
+        return self.neuron[-1] * self.axis_neuron
+
+    @property
+    def selection(self) -> Selection:
+        """The neighbours this descriptor asks for."""
+        return Selection(rcut=self.rcut, sel=self.sel)
+
+    def net(self, centre: int, neighbour: int) -> MLP:
+        """Return the embedding network of a pair of types."""
+        return self.nets[neighbour if self.type_one_side else centre + neighbour * self.ntypes]
+
+    def __call__(self, group: Group, batch: Batch) -> Any:  # noqa: ARG002
+        """Describe the atoms of a group.
+
+        Args:
+            group: the atoms and their neighbours.
+            batch: the batch that the group is part of.
+
+        Returns:
+            features, ``(centre, width)``.
+        """
+        xp = namespace(group.frame)
+        total = sum(
+            (self._embed(group.type, t, block) for t, block in enumerate(group.blocks)), start=0.0
+        )
+        moments = total / sum(self.sel)
+        axis = xp.permute_dims(moments[:, : self.axis_neuron, :], (0, 2, 1))
+        return xp.reshape(xp.matmul(moments, axis), (shape(moments)[0], self.width))
+
+    def _embed(self, centre: int, neighbour: int, block: Neighbours) -> Any:
+        """Return ``Gᵀ R`` over the neighbours of one type, ``(centre, neuron, 4)``."""
+        xp = namespace(block.displacement)
+        padding = xp.take(self._padding(centre, neighbour), block.count, axis=0)
+        width = shape(block.displacement)[1]
+        excluded = {(centre, neighbour), (neighbour, centre)} & set(self.exclude_types)
+        if excluded or (isinstance(width, int) and width == 0):
+            return padding
+        rows = environment_matrix(
+            block.displacement, self.rcut_smth, self.rcut, self.env_protection
+        )
+        first = sum(self.sel[:neighbour])
+        davg = as_type_of(self.davg[centre, first : first + width, :], rows)
+        dstd = as_type_of(self.dstd[centre, first : first + width, :], rows)
+        real = as_type_of(block.mask(), rows)[:, :, None]
+        rows = as_type_of((rows - davg) / dstd * real, self.davg)
+        embedding = self.net(centre, neighbour)(rows[:, :, :1])
+        return xp.matmul(xp.permute_dims(embedding, (0, 2, 1)), rows) + padding
+
+    def _padding(self, centre: int, neighbour: int) -> Any:
+        """Return what the empty places of ``sel`` add for each number of neighbours present.
+
+        DeePMD-kit normalises empty places like any other, so that they contribute the constant rows
+        ``-davg/dstd``; these are summed here once for all atoms, ``(sel + 1, neuron, 4)``.
+        """
+        xp = namespace(self.davg)
+        first, n = sum(self.sel[:neighbour]), self.sel[neighbour]
+        davg = self.davg[centre, first : first + n, :]
+        rows = -davg / self.dstd[centre, first : first + n, :]
+        embedding = self.net(centre, neighbour)(rows[:, :1])
+        places = embedding[:, :, None] * rows[:, None, :]
+        none = xp.zeros((1, *shape(places)[1:]), like=places)
+        partial = xp.concat([none, xp.cumulative_sum(places, axis=0)], axis=0)
+        return partial[-1:, :, :] - partial
+
+
+def _check(settings: SeE2A) -> None:
+    """Raise a one-line error for settings that have no meaning."""
+    if not 0 <= settings.rcut_smth < settings.rcut:
+        raise DPError(
+            f"descriptor.rcut_smth: {settings.rcut_smth} must lie between 0 and rcut = {settings.rcut}"
+        )
+    if not settings.sel or min(settings.sel) < 0 or sum(settings.sel) == 0:
+        raise DPError(
+            f"descriptor.sel: {list(settings.sel)} must hold a neighbour count for each type"
+        )
+    if not settings.neuron or min(settings.neuron) < 1:
+        raise DPError(f"descriptor.neuron: {list(settings.neuron)} must hold positive widths")
+    if not 1 <= settings.axis_neuron <= settings.neuron[-1]:
+        raise DPError(
+            f"descriptor.axis_neuron: {settings.axis_neuron} must lie between 1 and the last width "
+            f"of neuron, {settings.neuron[-1]}"
+        )
+    for pair in settings.exclude_types:
+        if not all(0 <= t < settings.ntypes for t in pair):
+            raise DPError(
+                f"descriptor.exclude_types: {list(pair)} names a type outside 0 … {settings.ntypes - 1}"
+            )
+    activation(settings.activation_function)
+    numpy_dtype(settings.precision)

@@ -1,0 +1,44 @@
+"""What a model file is to the core: a document, and the contract of a format."""
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Protocol, Self
+
+from dpcore.models import EnergyModel
+
+
+@dataclass(frozen=True)
+class Document:
+    """The content of a model file.
+
+    Attributes:
+        model: the model, with NumPy arrays.
+        provenance: where it comes from: software, version, time, source files, training input.
+    """
+
+    model: EnergyModel
+    provenance: dict[str, Any] = field(default_factory=dict)
+
+    def with_provenance(self, **entries: Any) -> Self:
+        """Return the document with more entries in its provenance."""
+        return replace(self, provenance=self.provenance | entries)
+
+
+class Format(Protocol):
+    """A kind of model file, known by its suffix.
+
+    Attributes:
+        backend: the backend that evaluates such a file unless the user names another.
+        compiled: whether the file holds a compiled program beside the document.
+    """
+
+    backend: str
+    compiled: bool
+
+    def read(self, path: Path) -> Document:
+        """Return the document in a file; DPError if it is missing or damaged."""
+        ...
+
+    def write(self, path: Path, document: Document) -> None:
+        """Write a document; a file that was there before survives any failure."""
+        ...

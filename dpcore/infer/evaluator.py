@@ -1,0 +1,83 @@
+"""Predictions for frames of any sizes."""
+
+import logging
+import os
+from collections.abc import Sequence
+
+import numpy as np
+
+from dpcore.infer.assemble import Assembled, assemble, scatter
+from dpcore.infer.engine import Arrays, Engine
+from dpcore.infer.frames import Frame, Prediction, split
+from dpcore.models.energy import EnergyModel
+
+log = logging.getLogger(__name__)
+
+PER_FRAME = frozenset({"energy", "virial"})
+
+
+class Evaluator:
+    """Evaluate a model on frames with an engine.
+
+    Args:
+        model: the model, for what it asks of its input.
+        engine: what computes.
+        batch_atoms: about how many atoms are evaluated together; it bounds the memory. The environment
+            variable ``DP_INFER_BATCH_SIZE`` overrides the default.
+    """
+
+    def __init__(self, model: EnergyModel, engine: Engine, batch_atoms: int | None = None) -> None:
+        self.model, self.engine = model, engine
+        self._batch_atoms = batch_atoms or int(os.environ.get("DP_INFER_BATCH_SIZE", "512"))
+        self._warned = False
+
+    def predict(self, frames: Sequence[Frame]) -> list[Prediction]:
+        """Return energy, force, virial, atomic energy and virial and mask of each frame, float64.
+
+        Shapes: ``energy (1,)``, ``force (atom, 3)``, ``virial (9,)``, ``atom_energy (atom, 1)``,
+        ``atom_virial (atom, 9)``, ``mask (atom,)``; eV and eV/Å.
+        """
+        predictions: list[Prediction] = []
+        for batch in split(frames, self._batch_atoms):
+            assembled = self._assemble(batch)
+            results = _by_frame(assembled, self.engine.predict(assembled.batch), len(batch))
+            predictions += [
+                result | {"mask": self._mask(frame)}
+                for frame, result in zip(batch, results, strict=True)
+            ]
+        return predictions
+
+    def describe(self, frames: Sequence[Frame]) -> list[Prediction]:
+        """Return the descriptor of each frame, ``(atom, width)``."""
+        results: list[Prediction] = []
+        for batch in split(frames, self._batch_atoms):
+            assembled = self._assemble(batch)
+            results += _by_frame(assembled, self.engine.describe(assembled.batch), len(batch))
+        return results
+
+    def _assemble(self, frames: Sequence[Frame]) -> Assembled:
+        assembled = assemble(frames, self.model.selection, self.engine.sizes, self.engine.dtype)
+        if assembled.overfull and not self._warned:
+            self._warned = True
+            log.warning(
+                "some atoms have up to %d neighbours of one type more than sel = %s allows within %g Å; "
+                "the nearest are used, as in DeePMD-kit",
+                assembled.overfull,
+                list(self.model.selection.sel),
+                self.model.selection.rcut,
+            )
+        return assembled
+
+    def _mask(self, frame: Frame) -> np.ndarray:
+        excluded = np.isin(frame.types, self.model.atom_exclude_types)
+        return ((frame.types >= 0) & ~excluded).astype(np.int64)
+
+
+def _by_frame(assembled: Assembled, outputs: Arrays, nframes: int) -> list[Prediction]:
+    results: list[Prediction] = [{} for _ in range(nframes)]
+    for name, value in outputs.items():
+        wide = value.reshape(len(value), -1).astype(np.float64)
+        rows = wide[:nframes] if name in PER_FRAME else scatter(assembled, wide)
+        for result, row in zip(results, rows, strict=True):
+            result[name] = row
+    return results

@@ -1,0 +1,155 @@
+"""From the arrays users pass to frames, in every form that DeePMD-kit's Python calls accept."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from dpcore.errors import DPError
+from dpcore.infer.frames import Floats, Frame
+from dpcore.models.energy import EnergyModel
+from dpcore.neighbours.cell import check_cell, check_coordinates
+
+
+def frames_from_arrays(
+    model: EnergyModel,
+    coords: ArrayLike,
+    cells: ArrayLike | None,
+    atom_types: ArrayLike,
+    fparam: ArrayLike | None = None,
+    aparam: ArrayLike | None = None,
+    pbc: Sequence[bool] = (True, True, True),
+) -> list[Frame]:
+    """Check user input and split it into frames.
+
+    Args:
+        model: the model that the input is for.
+        coords: ``(frame, atom, 3)`` or flat in any way, Å.
+        cells: ``(frame, 3, 3)`` or ``(frame, 9)``, Å; None for open boundaries.
+        atom_types: ``(atom,)``, or ``(frame, atom)`` with -1 for atoms that are not there.
+        fparam: ``(frame, n)``, or ``(n,)`` for all frames.
+        aparam: ``(frame, atom, n)``, ``(atom, n)`` for all frames, or ``(n,)`` for all atoms.
+        pbc: along which lattice vectors the cells repeat.
+
+    Raises:
+        DPError: shapes that do not fit, values that are not finite, unknown types.
+    """
+    types = _types(atom_types, len(model.type_map))
+    coord = _coordinates(coords, types.shape[-1])
+    nframes, natoms = coord.shape[:2]
+    if types.ndim == 2 and len(types) != nframes:
+        raise DPError(
+            f"atom_types: {len(types)} rows for {nframes} frames of {natoms} atoms; "
+            "give one row for each frame or one for all"
+        )
+    types = np.broadcast_to(types, (nframes, natoms))
+    cell = None if cells is None else _cells(cells, nframes)
+    frame_parameters = _fparam(model, fparam, nframes)
+    atom_parameters = _aparam(model, aparam, nframes, natoms)
+    for number in range(nframes):
+        check_coordinates(coord[number][types[number] >= 0], number)
+        if cell is not None and all(pbc):
+            check_cell(cell[number], number)
+    a, b, c = (bool(p) for p in pbc)
+    return [
+        Frame(
+            coord[i],
+            types[i],
+            None if cell is None else cell[i],
+            (a, b, c),
+            None if frame_parameters is None else frame_parameters[i],
+            None if atom_parameters is None else atom_parameters[i],
+        )
+        for i in range(nframes)
+    ]
+
+
+def _types(atom_types: ArrayLike, ntypes: int) -> np.ndarray:
+    types = np.asarray(atom_types)
+    if types.ndim not in {1, 2} or types.shape[-1] == 0:
+        raise DPError(f"atom_types: shape {types.shape}; give (natoms,) or (nframes, natoms)")
+    whole = types.astype(np.int64, copy=False) if types.dtype.kind in "iuf" else None
+    if whole is None or not np.array_equal(whole, types):
+        raise DPError("atom_types: the values are not whole numbers; give type indices")
+    if whole.max() >= ntypes or whole.min() < -1:
+        atom = np.argwhere((whole >= ntypes) | (whole < -1))[0]
+        raise DPError(
+            f"atom_types: atom {atom[-1]} has type {whole[tuple(atom)]}; the model knows types "
+            f"0 … {ntypes - 1} (and -1 for an atom that is not there)"
+        )
+    return whole
+
+
+def _floats(values: ArrayLike, name: str) -> Floats:
+    try:
+        return np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise DPError(f"{name}: not an array of numbers; give equal rows of numbers") from None
+
+
+def _coordinates(coords: ArrayLike, natoms: int) -> Floats:
+    coord = _floats(coords, "coords")
+    if coord.size == 0 or coord.size % (3 * natoms):
+        raise DPError(
+            f"coords: shape {coord.shape} holds {coord.size} numbers, not a multiple of "
+            f"3 × {natoms} atoms of atom_types"
+        )
+    if coord.ndim == 3 and coord.shape[1:] != (natoms, 3):
+        raise DPError(f"coords: shape {coord.shape}; give (nframes, {natoms}, 3)")
+    return coord.reshape(-1, natoms, 3)
+
+
+def _cells(cells: ArrayLike, nframes: int) -> Floats:
+    cell = _floats(cells, "cells")
+    if cell.size not in {9, 9 * nframes}:
+        raise DPError(
+            f"cells: shape {cell.shape} does not fit {nframes} frames; give ({nframes}, 9), or None "
+            "for open boundaries"
+        )
+    return np.broadcast_to(cell.reshape(-1, 3, 3), (nframes, 3, 3))
+
+
+def _fparam(model: EnergyModel, fparam: ArrayLike | None, nframes: int) -> Floats | None:
+    width, default = model.fitting.numb_fparam, model.fitting.default_fparam
+    if not width:
+        _refuse("fparam", fparam)
+        return None
+    if fparam is None and default is None:
+        raise DPError(f"fparam: the model needs {width} frame parameters; pass fparam=")
+    values = _floats(default if fparam is None else fparam, "fparam")
+    if values.size not in {width, nframes * width}:
+        raise DPError(
+            f"fparam: shape {values.shape} does not fit; give ({nframes}, {width}) or ({width},)"
+        )
+    return _finite(np.broadcast_to(values.reshape(-1, width), (nframes, width)), "fparam")
+
+
+def _aparam(
+    model: EnergyModel, aparam: ArrayLike | None, nframes: int, natoms: int
+) -> Floats | None:
+    width = model.fitting.numb_aparam
+    if not width:
+        _refuse("aparam", aparam)
+        return None
+    if aparam is None:
+        raise DPError(f"aparam: the model needs {width} atomic parameters; pass aparam=")
+    values, full = _floats(aparam, "aparam"), (nframes, natoms, width)
+    for sizes in (full, (1, natoms, width), (1, 1, width)):
+        if values.size == np.prod(sizes):
+            return _finite(np.broadcast_to(values.reshape(sizes), full), "aparam")
+    raise DPError(
+        f"aparam: shape {values.shape} does not fit; give {full}, {full[1:]} or ({width},)"
+    )
+
+
+def _refuse(name: str, values: Any) -> None:
+    if values is not None and np.size(values):
+        raise DPError(f"{name}: the model takes none (numb_{name} = 0); leave it out")
+
+
+def _finite(values: Floats, name: str) -> Floats:
+    if not np.isfinite(values).all():
+        frame = int(np.argwhere(~np.isfinite(values))[0][0])
+        raise DPError(f"{name}: frame {frame} has a value that is not finite")
+    return values

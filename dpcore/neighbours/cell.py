@@ -1,0 +1,124 @@
+"""Simulation cells and the checks that coordinates and cells pass before a search."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dpcore.errors import DPError
+
+if TYPE_CHECKING:
+    from dpcore.neighbours.search import Pairs
+
+_FLATTEST = 1e-8
+"""Smallest volume of a usable cell, in units of the product of its edge lengths."""
+
+
+def volume(cell: NDArray[np.float64]) -> float:
+    """Return the volume of a cell, positive for either handedness.
+
+    Args:
+        cell: (3, 3) lattice vectors in rows, Å.
+
+    Returns:
+        The volume, Å^3.
+    """
+    return float(abs(np.dot(cell[0], np.cross(cell[1], cell[2]))))
+
+
+def heights(cell: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the distances between opposite faces of a cell.
+
+    Args:
+        cell: (3, 3) lattice vectors in rows, Å.
+
+    Returns:
+        (3,) height along the normal of the face that each lattice vector leaves, Å.
+    """
+    faces = np.cross(np.roll(cell, -1, axis=0), np.roll(cell, -2, axis=0))
+    return np.asarray(volume(cell) / np.linalg.norm(faces, axis=1), dtype=np.float64)
+
+
+def complete_cell(cell: NDArray[np.float64] | None, pbc: Sequence[bool]) -> NDArray[np.float64]:
+    """Replace the lattice vectors of non-periodic axes by unit normals of the periodic ones.
+
+    Args:
+        cell: (3, 3) lattice vectors in rows, Å, or None for open boundaries.
+        pbc: Whether each axis is periodic.
+
+    Returns:
+        (3, 3) a cell with a volume whenever the periodic vectors are independent, Å. A cell whose
+        periodic vectors are not finite comes back as it is, for `check_cell` to refuse.
+    """
+    periodic = np.asarray(pbc, dtype=np.bool_)
+    if cell is None or not periodic.any():
+        return np.eye(3)
+    if periodic.all() or not np.isfinite(cell[periodic]).all():
+        return cell
+    whole = np.where(periodic[:, None], cell, 0.0)
+    # The right singular vectors beyond the rank span what is normal to the periodic vectors.
+    _, _, directions = np.linalg.svd(whole)
+    whole[~periodic] = directions[np.count_nonzero(periodic) :]
+    return whole
+
+
+def check_cell(cell: NDArray[np.float64], frame: int) -> None:
+    """Refuse a cell that is not finite or has no volume.
+
+    Args:
+        cell: (3, 3) lattice vectors in rows, Å.
+        frame: Number of the frame, for the message.
+
+    Raises:
+        DPError: A component is NaN or infinite, or the volume is below 1e-8 of the product of
+            the edge lengths.
+    """
+    found = np.array2string(cell, separator=", ").replace("\n", "")
+    remedy = "pass cells=None for open boundaries or correct the cell"
+    if not np.isfinite(cell).all():
+        raise DPError(f"frame {frame}: the cell {found} is not finite; {remedy}")
+    if volume(cell) <= _FLATTEST * float(np.prod(np.linalg.norm(cell, axis=1))):
+        raise DPError(
+            f"frame {frame}: the cell {found} has no volume; three independent lattice vectors"
+            f" are needed: {remedy}"
+        )
+
+
+def check_coordinates(coord: NDArray[np.float64], frame: int) -> None:
+    """Refuse coordinates that are not finite.
+
+    Args:
+        coord: (atom, 3) positions, Å.
+        frame: Number of the frame, for the message.
+
+    Raises:
+        DPError: A component is NaN or infinite.
+    """
+    finite = np.isfinite(coord).all(axis=1)
+    if not finite.all():
+        atom = int(np.argmin(finite))
+        raise DPError(
+            f"frame {frame}, atom {atom}: the position {coord[atom].tolist()} is not finite;"
+            " every coordinate must be a finite number in Å: correct or drop the frame"
+        )
+
+
+def check_separation(pairs: "Pairs", frame: int) -> None:
+    """Refuse two atoms, or an atom and an image, at the same place.
+
+    Args:
+        pairs: The pairs of the frame.
+        frame: Number of the frame, for the message.
+
+    Raises:
+        DPError: A distance is zero.
+    """
+    coincident = np.flatnonzero(pairs.distance == 0.0)
+    if coincident.size:
+        first = coincident[0]
+        raise DPError(
+            f"frame {frame}: atoms {pairs.centre[first]} and {pairs.neighbour[first]} are at the"
+            " same place; distances must be positive: remove the duplicate atom or check that"
+            " the cell and the coordinates share their units"
+        )

@@ -1,0 +1,66 @@
+"""Backends and file formats, found by entry points and loaded on first use."""
+
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from typing import Any
+
+from dpcore.backend.adapter import Adapter
+from dpcore.errors import DPError, suggest
+from dpcore.formats import Format
+
+
+def backend_names() -> list[str]:
+    """Return the names of all known backends, installed or not; the reference comes first."""
+    return sorted(_points("dpcore.backends"), key=lambda name: (name != "numpy", name))
+
+
+def canonical_backend(name: str) -> str:
+    """Return the name of a backend from that name or an alias of it."""
+    aliases = {key: point.value for key, point in _points("dpcore.backend_aliases").items()}
+    resolved = aliases.get(name.lower(), name.lower())
+    if resolved not in _points("dpcore.backends"):
+        raise DPError(f"unknown backend {name!r}{suggest(name, backend_names())}")
+    return resolved
+
+
+def backend(name: str) -> Adapter:
+    """Return the adapter of a backend, by name or alias.
+
+    Raises:
+        DPError: no such backend, or its framework is not installed.
+    """
+    resolved = canonical_backend(name)
+    found: Adapter = _load(_points("dpcore.backends")[resolved], "backend", resolved)
+    return found
+
+
+def format_of(path: str | Path) -> Format:
+    """Return the file format that a path's suffix names.
+
+    Raises:
+        DPError: no format has that suffix.
+    """
+    suffix, formats = Path(path).suffix.removeprefix("."), _points("dpcore.formats")
+    if suffix not in formats:
+        known = ", ".join(f".{name}" for name in sorted(formats))
+        raise DPError(f"{path}: no model format has the suffix {'.' + suffix!r}; known: {known}")
+    found: Format = _load(formats[suffix], "format", suffix)
+    return found
+
+
+@cache
+def _points(group: str) -> dict[str, EntryPoint]:
+    return {point.name: point for point in entry_points(group=group)}
+
+
+def _load(point: EntryPoint, kind: str, name: str) -> Any:
+    try:
+        return point.load()
+    except ModuleNotFoundError as error:
+        missing = (error.name or "").partition(".")[0]
+        if missing.startswith("dpcore"):
+            raise
+        raise DPError(
+            f"{kind} {name!r} needs the package {missing!r}: pip install 'dpcore[{name}]'"
+        ) from error

@@ -1,0 +1,355 @@
+"""The HDF5 container of ``.dp`` files: named arrays and text headers, read without trusting the file.
+
+An HDF5 file can point at other files, declare terabytes that it does not store, loop, and name
+decompressors to load. The reader here accepts plain stored arrays and refuses all else before it
+allocates or follows anything.
+"""
+
+import hashlib
+import io
+import math
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import h5py
+import ml_dtypes
+import numpy as np
+from h5py import h5a, h5d, h5g, h5l, h5o, h5s, h5t, h5z
+
+from dpcore.errors import DPError
+from dpcore_serialization.atomic import replacing
+
+MAX_OBJECTS = 1_000_000
+MAX_DEPTH = 100
+MAX_HEADERS = 1000
+MAX_HEADER_BYTES = 256 * 2**20
+MAX_TOTAL_BYTES = 64 * 2**30
+MAX_COMPRESSION = 200
+_SIGNATURE = b"\x89HDF\r\n\x1a\n"
+_FILTERS = (h5z.FILTER_DEFLATE, h5z.FILTER_SHUFFLE, h5z.FILTER_FLETCHER32)
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What a container holds.
+
+    Attributes:
+        arrays: The arrays by slash path, such as ``arrays/descriptor/nets/0/layers/0/weight``.
+        headers: The text attributes of the file, such as ``json``.
+    """
+
+    arrays: dict[str, np.ndarray] = field(default_factory=dict)
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+def write(path: str | os.PathLike[str], contents: Contents) -> None:
+    """Write a container in one step: the same contents give the same bytes.
+
+    Args:
+        path: The file to write or replace.
+        contents: The arrays and headers to store.
+
+    Raises:
+        DPError: A name, a dtype or a size cannot be stored, or the disk refuses; a file that was
+            there before is then unchanged.
+    """
+    _check_names(path, contents)
+    _check_sizes(path, contents)
+    try:
+        with replacing(path) as temporary:
+            temporary.write_bytes(_image(contents))
+    except OSError as error:
+        raise DPError(
+            f"cannot write {path}: {error.strerror or error}; a file that was there before is"
+            " unchanged; free some space or write elsewhere"
+        ) from error
+
+
+def read(path: str | os.PathLike[str]) -> Contents:
+    """Read a container from an untrusted file; :func:`verify` then proves that it is undamaged.
+
+    Args:
+        path: The file to read.
+
+    Returns:
+        The arrays (native byte order) and headers, both in the order of their names.
+
+    Raises:
+        DPError: The file is missing, damaged, or holds anything but plain arrays and text headers.
+    """
+    _check_signature(path)
+    try:
+        with h5py.File(path, "r", locking=False) as file:
+            headers = _read_headers(path, file)
+            datasets = _plain_datasets(path, h5g.open(file.id, b"/"))
+            return Contents({name: _load(datasets[name]) for name in sorted(datasets)}, headers)
+    except DPError:
+        raise
+    except MemoryError as error:
+        raise DPError(f"{path} does not fit in memory; use a machine with more memory") from error
+    except (OSError, RuntimeError, LookupError, ValueError, TypeError, ArithmeticError) as error:
+        raise _damaged(path, " ".join(str(error).split())) from error
+
+
+def digest(array: np.ndarray) -> str:
+    """Return the SHA-256 of an array's dtype, shape and little-endian C-order bytes, in hex."""
+    shape = ",".join(str(size) for size in array.shape)
+    sha = hashlib.sha256(f"{array.dtype.name}({shape})".encode())
+    sha.update(_raw(array).reshape(-1).view(np.uint8).data)
+    return sha.hexdigest()
+
+
+def verify(
+    arrays: Mapping[str, np.ndarray], hashes: Mapping[str, str], path: str | os.PathLike[str]
+) -> None:
+    """Check arrays against the digests that were recorded when they were written.
+
+    Args:
+        arrays: The arrays of the file by slash path.
+        hashes: The digest of each array that must be there.
+        path: The file, for messages.
+
+    Raises:
+        DPError: An array is missing or differs from its digest.
+    """
+    for name, expected in hashes.items():
+        if name not in arrays:
+            raise _damaged(path, f"array {name!r} is missing")
+        if digest(arrays[name]) != expected:
+            raise _damaged(path, f"array {name!r} differs from its checksum")
+
+
+def _bfloat16_type() -> h5t.TypeID:
+    # Described as a float, not as raw bits, so that plain h5py reads the right values (as float32).
+    kind = h5t.IEEE_F32LE.copy()
+    kind.set_fields(15, 7, 8, 0, 7)
+    kind.set_precision(16)
+    kind.set_size(2)
+    kind.set_ebias(127)
+    kind.lock()
+    return kind
+
+
+_BFLOAT16 = np.dtype(ml_dtypes.bfloat16)
+_PLAIN = [np.dtype(code).newbyteorder("<") for code in "efdbhiqBHIQ?"]
+_TYPES = {dtype: h5t.py_create(dtype, logical=True) for dtype in _PLAIN}
+_TYPES[_BFLOAT16] = _bfloat16_type()
+_BIG_ENDIAN = {dtype: h5t.py_create(dtype.newbyteorder(">"), logical=True) for dtype in _PLAIN}
+
+
+def _damaged(path: str | os.PathLike[str], what: str) -> DPError:
+    remedy = "restore it from a copy or convert the model again"
+    return DPError(f"{path}: file is damaged: {what}; {remedy}")
+
+
+def _refused(path: str | os.PathLike[str], what: str) -> DPError:
+    allowed = "only plain arrays and text headers are read"
+    return DPError(f"{path}: {what}; {allowed}; convert the model again from a source you trust")
+
+
+# Writing
+
+
+def _check_names(path: str | os.PathLike[str], contents: Contents) -> None:
+    for name in contents.arrays:
+        parts = name.split("/")
+        parents = ("/".join(parts[:depth]) for depth in range(1, len(parts)))
+        clash = any(parent in contents.arrays for parent in parents)
+        if clash or "\0" in name or len(parts) > MAX_DEPTH or {"", "."} & set(parts):
+            raise DPError(
+                f"cannot write {path}: bad array name {name!r}: names are at most {MAX_DEPTH} parts"
+                " joined by '/', none of them empty, '.' or itself an array; rename it"
+            )
+
+
+def _check_sizes(path: str | os.PathLike[str], contents: Contents) -> None:
+    for name, array in contents.arrays.items():
+        if array.dtype.newbyteorder("<") not in _TYPES:
+            allowed = ", ".join(dtype.name for dtype in _TYPES)
+            raise DPError(
+                f"cannot write {path}: array {name!r} has dtype {array.dtype}; allowed: {allowed}"
+            )
+    for name, text in contents.headers.items():
+        if "\0" in text:
+            raise DPError(f"cannot write {path}: header {name!r} has a NUL character; remove it")
+    found = sum(len(text.encode()) for text in contents.headers.values())
+    if found > MAX_HEADER_BYTES:
+        raise DPError(
+            f"cannot write {path}: its headers take {found} bytes, at most {MAX_HEADER_BYTES} are"
+            " allowed; store long lists as arrays"
+        )
+
+
+def _image(contents: Contents) -> memoryview:
+    # Built in memory because libhdf5 is left in a broken state when the disk fills up under it.
+    # v108 is the oldest layout whose metadata carries checksums; pinned, so files do not vary.
+    stream = io.BytesIO()
+    with h5py.File(stream, "w", libver=("v108", "v110")) as file:
+        for name in sorted(contents.arrays):
+            _store(file, name, contents.arrays[name])
+        for name in sorted(contents.headers):
+            file.attrs[name] = contents.headers[name]
+    return stream.getbuffer()
+
+
+def _store(file: h5py.File, name: str, array: np.ndarray) -> None:
+    kind = _TYPES[array.dtype.newbyteorder("<")]
+    dataset = file.create_dataset(name, array.shape, h5py.Datatype(kind), track_times=False)
+    if array.size:
+        dataset.id.write(h5s.ALL, h5s.ALL, _raw(array), mtype=kind)
+
+
+def _raw(array: np.ndarray) -> np.ndarray:
+    little = array.astype(array.dtype.newbyteorder("<"), order="C", copy=False)
+    return little.view(np.uint16) if little.dtype == _BFLOAT16 else little
+
+
+# Reading
+
+
+@dataclass
+class _Budget:
+    """What the objects met so far add up to, against what one file may hold."""
+
+    path: str | os.PathLike[str]
+    objects: int = 0
+    stored: int = 0
+    declared: int = 0
+
+    def add_objects(self, count: int) -> None:
+        self.objects += count
+        if self.objects > MAX_OBJECTS:
+            raise _refused(self.path, f"it declares more than {MAX_OBJECTS} objects")
+
+    def add_bytes(self, stored: int, declared: int) -> None:
+        self.stored += stored
+        self.declared += declared
+        if self.stored > Path(self.path).stat().st_size or self.declared > MAX_TOTAL_BYTES:
+            raise _refused(self.path, f"it declares {self.declared} bytes that it cannot hold")
+
+
+@dataclass(frozen=True)
+class _Stored:
+    """One array still on disk."""
+
+    dataset: h5d.DatasetID
+    dtype: np.dtype
+    shape: tuple[int, ...]
+
+
+def _check_signature(path: str | os.PathLike[str]) -> None:
+    if not Path(path).is_file():
+        found = "is a folder or a device" if Path(path).exists() else "does not exist"
+        raise DPError(f"{path} {found}; give the path of a model file")
+    try:
+        with Path(path).open("rb") as stream:
+            start = stream.read(len(_SIGNATURE))
+    except OSError as error:
+        raise DPError(f"cannot read {path}: {error.strerror}; check its permissions") from error
+    if start != _SIGNATURE:
+        found = "is empty" if not start else "is not an HDF5 file"
+        raise DPError(f"{path} {found}; give a model file, or convert this one to .dp first")
+
+
+def _read_headers(path: str | os.PathLike[str], file: h5py.File) -> dict[str, str]:
+    headers: dict[str, str] = {}
+    if len(file.attrs) > MAX_HEADERS:
+        raise _refused(path, f"it has more than {MAX_HEADERS} headers")
+    for name in sorted(file.attrs):
+        attribute = h5a.open(file.id, name.encode())
+        kind = attribute.get_type()
+        scalar = attribute.get_space().get_simple_extent_type() == h5s.SCALAR
+        if not isinstance(kind, h5t.TypeStringID) or not scalar:
+            raise _refused(path, f"attribute {name!r} is not one text")
+        if kind.get_size() > MAX_HEADER_BYTES:
+            raise _refused(path, f"header {name!r} is longer than {MAX_HEADER_BYTES} bytes")
+        value = file.attrs[name]
+        encoded = value if isinstance(value, bytes) else value.encode()
+        headers[name] = encoded.decode()
+        if sum(map(len, headers.values())) > MAX_HEADER_BYTES:
+            raise _refused(path, f"its headers are longer than {MAX_HEADER_BYTES} bytes")
+    return headers
+
+
+def _plain_datasets(path: str | os.PathLike[str], root: h5g.GroupID) -> dict[str, _Stored]:
+    """Return the checked datasets of a file by path, before anything of them is read."""
+    found: dict[str, _Stored] = {}
+    budget = _Budget(path)
+    seen = {h5o.get_info(root).addr}
+    waiting: list[tuple[tuple[str, ...], h5g.GroupID]] = [((), root)]
+    while waiting:
+        parents, group = waiting.pop()
+        for link in _links(group, budget):
+            parts = (*parents, link.decode())
+            name = "/".join(parts)
+            info = _object_info(group, link, name, budget)
+            if info.addr in seen:
+                raise _refused(path, f"{name!r} is a second link to one object")
+            seen.add(info.addr)
+            if info.type == h5o.TYPE_DATASET:
+                found[name] = _inspect(h5d.open(group, link), name, budget)
+            elif info.type == h5o.TYPE_GROUP and len(parts) < MAX_DEPTH:
+                waiting.append((parts, h5g.open(group, link)))
+            else:
+                raise _refused(path, f"{name[:80]!r} is nested too deep or is no array")
+    return found
+
+
+def _links(group: h5g.GroupID, budget: _Budget) -> list[bytes]:
+    names: list[bytes] = []
+
+    def collect(name: bytes) -> bool | None:
+        # Ending the iteration is the only defence against a table of links that loops.
+        names.append(name)
+        return True if len(names) > MAX_OBJECTS else None
+
+    group.links.iterate(collect)
+    budget.add_objects(len(names))
+    return names
+
+
+def _object_info(group: h5g.GroupID, link: bytes, name: str, budget: _Budget) -> h5o.ObjInfo:
+    if group.links.get_info(link).type != h5l.TYPE_HARD:
+        raise _refused(budget.path, f"{name!r} is a soft or external link")
+    return h5o.get_info(group, link)
+
+
+def _inspect(dataset: h5d.DatasetID, name: str, budget: _Budget) -> _Stored:
+    settings = dataset.get_create_plist()
+    layout = settings.get_layout()
+    if settings.get_external_count() or layout not in (h5d.COMPACT, h5d.CONTIGUOUS, h5d.CHUNKED):
+        raise _refused(budget.path, f"array {name!r} is stored in another file")
+    filters = [settings.get_filter(index)[0] for index in range(settings.get_nfilters())]
+    # Each at most once: decompressing twice would multiply what a small file can demand.
+    if any(code not in _FILTERS for code in filters) or len(set(filters)) < len(filters):
+        raise _refused(budget.path, f"array {name!r} needs the filters {filters}")
+    dtype = _dtype(dataset.get_type())
+    space = dataset.get_space()
+    if dtype is None or space.get_simple_extent_type() == h5s.NULL:
+        raise _refused(budget.path, f"array {name!r} has no plain numeric type")
+    shape = space.get_simple_extent_dims()
+    declared, stored = math.prod(shape) * dtype.itemsize, dataset.get_storage_size()
+    if layout == h5d.CHUNKED:
+        sizes = zip(shape, settings.get_chunk(), strict=True)
+        budget.add_objects(math.prod(-(-size // max(chunk, 1)) for size, chunk in sizes))
+    if declared > stored * MAX_COMPRESSION or (layout != h5d.CHUNKED and declared != stored):
+        raise _damaged(budget.path, f"array {name!r} declares {declared} bytes, stores {stored}")
+    budget.add_bytes(stored, declared)
+    return _Stored(dataset, dtype, shape)
+
+
+def _dtype(kind: h5t.TypeID) -> np.dtype | None:
+    known = (*_TYPES.items(), *_BIG_ENDIAN.items())
+    return next((dtype for dtype, candidate in known if kind.equal(candidate)), None)
+
+
+def _load(stored: _Stored) -> np.ndarray:
+    array = np.empty(stored.shape, stored.dtype)
+    if array.size:
+        raw = array.view(np.uint16) if array.dtype == _BFLOAT16 else array
+        stored.dataset.read(h5s.ALL, h5s.ALL, raw, mtype=_TYPES[stored.dtype])
+    if array.dtype == bool and array.view(np.uint8).max(initial=0) > 1:
+        raise ValueError("a truth value is neither 0 nor 1")
+    return array

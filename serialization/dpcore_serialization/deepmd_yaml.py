@@ -1,0 +1,92 @@
+"""DeePMD-kit's `.yaml` models: the same dictionary as text."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+
+from dpcore.errors import DPError
+from dpcore.formats import Document
+from dpcore_serialization.atomic import replacing
+from dpcore_serialization.deepmd import read_model, write_model
+from dpcore_serialization.deepmd.arrays import map_variables
+from dpcore_serialization.provenance import deepmd_provenance, deepmd_stamp
+
+_DTYPES = ("float16", "float32", "float64", "bfloat16", "int32", "int64", "bool")
+
+
+class YamlFormat:
+    """Read and write `.yaml` files."""
+
+    backend = "numpy"
+    compiled = False
+
+    def read(self, path: Path) -> Document:
+        """Read a file written by DeePMD-kit or by :meth:`write`."""
+        try:
+            text = path.read_text(encoding="utf-8")
+            data = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+        except FileNotFoundError:
+            raise DPError(f"{path}: no such file") from None
+        except (OSError, UnicodeDecodeError, RecursionError, yaml.YAMLError) as error:
+            raise DPError(
+                f"{path}: not readable as YAML: {' '.join(str(error).split())}"
+            ) from error
+        if not isinstance(data, dict) or "model" not in data:
+            raise DPError(f"{path}: a YAML file, but no DeePMD-kit model: it has no 'model'")
+        try:
+            model = read_model(map_variables(data["model"], _array))
+        except DPError as error:
+            raise DPError(f"{path}: {error}") from error
+        return Document(model, deepmd_provenance(path, data))
+
+    def write(self, path: Path, document: Document) -> None:
+        """Write a file that dpcore and DeePMD-kit read."""
+        data = {
+            **deepmd_stamp(),
+            "backend": "dpcore",
+            "model": map_variables(write_model(document.model), _table),
+            "model_def_script": document.provenance.get("model_def_script", {}),
+            "@variables": {},
+        }
+        text = yaml.dump(data, Dumper=getattr(yaml, "CSafeDumper", yaml.SafeDumper))
+        with replacing(path) as temporary:
+            temporary.write_text(text, encoding="utf-8")
+
+
+format = YamlFormat()  # noqa: A001  # the name that formats are found by
+
+
+def _array(entry: Any) -> np.ndarray:
+    if not isinstance(entry, dict) or entry.get("@class") != "np.ndarray":
+        raise DPError(f"model: {str(entry)[:40]!r} stands where an array is expected")
+    if entry.get("dtype") not in _DTYPES:
+        raise DPError(
+            f"model: an array has the dtype {entry.get('dtype')!r}; allowed: {', '.join(_DTYPES)}"
+        )
+    try:
+        return np.asarray(entry["value"], dtype=_numpy_dtype(entry["dtype"]))
+    except (KeyError, TypeError, ValueError) as error:
+        raise DPError(f"model: an array is damaged ({error})") from error
+
+
+def _table(value: Any) -> Any:
+    if not isinstance(value, np.ndarray):
+        return value
+    wide = value.astype(np.float32) if value.dtype.name == "bfloat16" else value
+    return {
+        "@class": "np.ndarray",
+        "@is_variable": True,
+        "@version": 1,
+        "dtype": value.dtype.name,
+        "value": wide.tolist(),
+    }
+
+
+def _numpy_dtype(name: str) -> Any:
+    if name == "bfloat16":
+        import ml_dtypes
+
+        return ml_dtypes.bfloat16
+    return np.dtype(name)

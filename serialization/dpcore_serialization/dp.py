@@ -1,0 +1,149 @@
+"""The `.dp` file: one HDF5 file that both dpcore and DeePMD-kit open (specified in docs/format.md)."""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dpcore import tree
+from dpcore.errors import DPError
+from dpcore.formats import Document
+from dpcore.models import EnergyModel
+from dpcore_serialization.container import Contents, digest, read, verify, write
+from dpcore_serialization.deepmd import read_model, write_model
+from dpcore_serialization.deepmd.arrays import map_variables
+from dpcore_serialization.migrate import FORMAT, migrate
+from dpcore_serialization.provenance import deepmd_provenance, deepmd_stamp, stamp
+
+UNITS = {"length": "Å", "energy": "eV", "force": "eV/Å", "virial": "eV"}
+
+
+class DPFormat:
+    """Read and write `.dp` files."""
+
+    backend = "numpy"
+    compiled = False
+
+    def read(self, path: Path) -> Document:
+        """Read a file written by dpcore or by DeePMD-kit."""
+        contents = read(path)
+        if "dpcore" in contents.headers:
+            return _read_own(path, contents)
+        if "json" in contents.headers:
+            return _read_deepmd(path, contents)
+        raise DPError(
+            f"{path}: an HDF5 file, but not a model: it has neither a 'dpcore' nor a 'json' header"
+        )
+
+    def write(self, path: Path, document: Document) -> None:
+        """Write a file that dpcore and DeePMD-kit read."""
+        write(path, contents_of(document))
+
+
+format = DPFormat()  # noqa: A001  # the name that formats are found by
+
+
+def contents_of(document: Document) -> Contents:
+    """Return the arrays and headers of a document's file."""
+    values = {path: np.asarray(value) for path, value in tree.arrays(document.model).items()}
+    places = {path: f"arrays/{path.replace('.', '/')}" for path in values}
+    deepmd = {
+        **deepmd_stamp(),
+        "backend": "dpcore",
+        "model": write_model(tree.replace(document.model, {p: f"/{q}" for p, q in places.items()})),
+        "model_def_script": document.provenance.get("model_def_script", {}),
+        "@variables": {},
+    }
+    foreign = _dump(deepmd)
+    own = {
+        "format": FORMAT,
+        "model": tree.describe(document.model),
+        "type_map": list(document.model.type_map),
+        "units": UNITS,
+        "provenance": stamp(document.provenance),
+        "sha256": {places[path]: digest(value) for path, value in values.items()},
+        "json_sha256": _sha256(foreign),
+    }
+    own["header_sha256"] = _sha256(_dump(own))
+    arrays = {places[path]: value for path, value in values.items()}
+    return Contents(
+        arrays=arrays, headers={"dpcore": _dump(own), "json": foreign, "software": "dpcore"}
+    )
+
+
+def _read_own(path: Path, contents: Contents) -> Document:
+    header = _load(path, contents.headers["dpcore"], "dpcore")
+    _check_version(path, header.get("format"))
+    expected = header.pop("header_sha256", None)
+    if _sha256(_dump(header)) != expected:
+        raise DPError(
+            f"{path}: the header is damaged (its sha256 differs); restore the file from a copy"
+        )
+    if _sha256(contents.headers.get("json", "")) != header.get("json_sha256"):
+        raise DPError(
+            f"{path}: the 'json' header is damaged (its sha256 differs); restore the file from a copy"
+        )
+    verify(contents.arrays, header["sha256"], path)
+    spec, arrays = migrate(header["format"], header["model"], contents.arrays)
+    try:
+        model = tree.build(spec, lambda place: arrays[f"arrays/{place.replace('.', '/')}"])
+    except KeyError as error:
+        raise DPError(f"{path}: the array {error.args[0]!r} is missing") from error
+    except DPError as error:
+        raise DPError(f"{path}: {error}") from error
+    return Document(_energy_model(path, model), header.get("provenance", {}))
+
+
+def _check_version(path: Path, found: Any) -> None:
+    if not isinstance(found, int) or not 1 <= found <= FORMAT:
+        raise DPError(
+            f"{path}: file format {found!r}; this version of dpcore reads 1 to {FORMAT}: update dpcore"
+        )
+
+
+def _read_deepmd(path: Path, contents: Contents) -> Document:
+    header = _load(path, contents.headers["json"], "json")
+
+    def array(place: Any) -> Any:
+        if not isinstance(place, str) or place.removeprefix("/") not in contents.arrays:
+            raise DPError(
+                f"{path}: the header names the array {place!r}, which the file does not have"
+            )
+        return contents.arrays[place.removeprefix("/")]
+
+    header = map_variables(header, array)
+    if "model" not in header:
+        raise DPError(f"{path}: the 'json' header has no 'model'; it is no DeePMD-kit model")
+    try:
+        model = read_model(header["model"])
+    except DPError as error:
+        raise DPError(f"{path}: {error}") from error
+    return Document(model, deepmd_provenance(path, header))
+
+
+def _energy_model(path: Path, model: Any) -> EnergyModel:
+    if not isinstance(model, EnergyModel):
+        raise DPError(f"{path}: holds a {type(model).__name__}, not a whole model")
+    return model
+
+
+def _load(path: Path, text: str, name: str) -> dict[str, Any]:
+    try:
+        header = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise DPError(
+            f"{path}: the {name!r} header is damaged ({error}); restore the file from a copy"
+        ) from error
+    if not isinstance(header, dict):
+        raise DPError(f"{path}: the {name!r} header is not a table; the file is no model")
+    return header
+
+
+def _dump(data: Any) -> str:
+    return json.dumps(data, separators=(",", ":"), sort_keys=True, ensure_ascii=False)
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
