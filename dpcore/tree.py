@@ -139,6 +139,11 @@ def skeleton(node: T) -> T:
     return typing.cast("T", rebuild(node, lambda path, _: path))
 
 
+def structure(node: Any) -> str:
+    """Return a text that is the same for trees that differ in the values of their arrays alone."""
+    return repr(skeleton(node))
+
+
 def describe(node: Any) -> Any:
     """Return the tree without its arrays as plain JSON data."""
     if isinstance(node, Module):

@@ -41,13 +41,15 @@ def assemble(stored: Stored, type_map: Sequence[str] | None) -> System:
         raise DPError(f"{types.where}: lists no atoms; give one type for each atom")
     if not stored.sets:
         raise DPError(f"{stored.path}: no set.* in it; put the frames in set.000/coord.npy")
-    shared = model_types(types, stored.names, type_map, padded=False)
     parts = [_part(frames, stored, type_map) for frames in stored.sets]
     arrays = _join(stored.path, parts)
+    # The type.raw of a mixed-type system only counts the atoms: its types need not be the model's.
+    mixed = any(part.types is not None for part in parts)
+    shared = None if mixed else model_types(types, stored.names, type_map, padded=False)
     names = type_map if type_map is not None else stored.names
     return System(
         path=stored.path,
-        atom_types=_join_types(stored.path, parts, shared),
+        atom_types=_join_types(stored.path, parts) if shared is None else shared,
         coord=arrays.pop("coord"),
         cell=arrays.pop("box") if stored.periodic else None,
         labels=arrays,
@@ -123,10 +125,8 @@ def _join(path: str, parts: Sequence[_Part]) -> dict[str, Array]:
     return joined
 
 
-def _join_types(path: str, parts: Sequence[_Part], shared: Types) -> Types:
+def _join_types(path: str, parts: Sequence[_Part]) -> Types:
     own = [part.types for part in parts if part.types is not None]
-    if not own:
-        return shared
     if len(own) < len(parts):
         lacking = next(part.path for part in parts if part.types is None)
         raise DPError(

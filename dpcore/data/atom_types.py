@@ -30,7 +30,8 @@ def model_types(
     if names is None or type_map is None:
         return types
     numbers = {name: number for number, name in enumerate(type_map)}
-    lacking = [names[old] for old in np.unique(types) if old >= 0 and names[old] not in numbers]
+    present = [int(old) for old in np.unique(types)]
+    lacking = [names[old] for old in present if old >= 0 and names[old] not in numbers]
     if lacking:
         has = f"the model knows {' '.join(type_map)}"
         raise DPError(f"{item.where}: atoms of {' '.join(lacking)}, but {has}; leave the data out")

@@ -34,7 +34,7 @@ def read_hdf5(path: str) -> Stored:
             below = ", ".join(_names(group)[:5])
             hint = f"systems are at {below}" if below else "no group below it has one"
             raise DPError(f"{path}: no type.raw; {hint}")
-        sets = sorted(name for name in group if name.startswith("set."))
+        sets = sorted(name for name in group if name.startswith("set.") and _is_group(group[name]))
         return Stored(
             path=path,
             types=_item(group["type.raw"], f"{where}/type.raw"),
@@ -55,10 +55,16 @@ def _open(path: str) -> Iterator[Any]:
         raise DPError(f"{name}: not a readable HDF5 file ({reason(error)})") from error
     with file:
         group = file.get(inner or "/")
-        if not isinstance(group, h5py.Group):
+        if not _is_group(group):
             below = ", ".join(_names(file)[:5]) or "none"
             raise DPError(f"{path}: {name} has no group {inner}; its systems: {below}")
         yield group
+
+
+def _is_group(found: Any) -> bool:
+    import h5py
+
+    return isinstance(found, h5py.Group)
 
 
 def _names(group: Any) -> list[str]:
@@ -93,4 +99,6 @@ def _type_map(group: Any, where: str) -> tuple[str, ...] | None:
     words = stored.values.ravel().tolist()
     if not all(isinstance(word, bytes | str) for word in words):
         raise DPError(f"{stored.where}: holds {stored.values.dtype} values; it must hold names")
-    return tuple(word.decode() if isinstance(word, bytes) else word for word in words)
+    return tuple(
+        word.decode(errors="replace") if isinstance(word, bytes) else word for word in words
+    )

@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 
 from dpcore.data.stored import Item, as_numbers
-from dpcore.data.system import Array
+from dpcore.data.system import Array, other_spelling
 from dpcore.errors import DPError
 
 
@@ -103,7 +103,7 @@ def shape_label(name: str, item: Item, nframes: int, natoms: int) -> Array:
     Raises:
         DPError: for a wrong count of frames or of numbers in a frame, and for nan or inf.
     """
-    kind = _KINDS.get(_short(name), _ANY)
+    kind = _KINDS.get(name) or _KINDS.get(other_spelling(name), _ANY)
     values = as_numbers(item)
     found, rest = divmod(values.size, nframes)
     shape = None if rest else kind.shape(natoms, found)
@@ -118,10 +118,6 @@ def shape_label(name: str, item: Item, nframes: int, natoms: int) -> Array:
         need = f"where {natoms} atoms need {kind.need(natoms)}"
         raise DPError(f"{item.where}: {found} numbers per frame {need}; correct it or type.raw")
     return _finite(values.reshape(nframes, *shape), item.where)
-
-
-def _short(name: str) -> str:
-    return "atom_" + name.removeprefix("atomic_") if name.startswith("atomic_") else name
 
 
 def _finite(values: Array, where: str) -> Array:

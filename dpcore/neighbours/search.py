@@ -1,6 +1,7 @@
 """Pairs of atoms within a cutoff, in any cell."""
 
 import importlib.util
+import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -272,9 +273,8 @@ class _Grid:
 
     def columns(self, cutoff: float) -> Iterator[tuple[int, int]]:
         """Give, for each column near a bin, the distance in numbers and the reach in layers."""
-        reach = self.pad
-        for a in range(-reach[0], reach[0] + 1):
-            for b in range(-reach[1], reach[1] + 1):
+        for a in range(-self.pad[0], self.pad[0] + 1):
+            for b in range(-self.pad[1], self.pad[1] + 1):
                 gap = np.maximum(np.abs([a, b]) - 1, 0) * self.width[:2]
                 chord = np.sqrt(max(cutoff * cutoff - float(gap @ gap), 0.0))
                 yield int((a * self.rows + b) * self.layers), int(np.ceil(chord / self.width[2]))
@@ -294,8 +294,7 @@ def _blocks(count: _Indices) -> Iterator[slice]:
     """Cut rows into runs of about as many candidates as may be held at once."""
     total = np.cumsum(count)
     cuts = np.searchsorted(total, np.arange(_ROWS, total[-1], _ROWS), "right")
-    edges = np.unique([0, *cuts, len(count)])
-    yield from (slice(a, b) for a, b in zip(edges[:-1], edges[1:], strict=True))
+    yield from itertools.starmap(slice, itertools.pairwise(np.unique([0, *cuts, len(count)])))
 
 
 _SEARCHES = {"numpy": _numpy, "vesin": _vesin}

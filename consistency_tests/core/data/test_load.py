@@ -131,6 +131,14 @@ def test_mixed_types_with_padding(tmp_path):
     assert "real_atom_types" not in system.labels
 
 
+def test_the_type_raw_of_mixed_types_only_counts_the_atoms(tmp_path):
+    folder = write_npy(tmp_path / "s")
+    (folder / "type.raw").write_text("0 0 0 0")
+    (folder / "type_map.raw").write_text("Xe O H")
+    np.save(folder / "set.000/real_atom_types.npy", [[1, 2, 2, -1]] * NFRAMES)
+    assert load_system(str(folder), ["H", "O"]).atom_types.tolist() == [[1, 0, 0, -1]] * NFRAMES
+
+
 def test_take_copies_the_chosen_frames(tmp_path):
     system = load_system(str(write_npy(tmp_path / "s")))
     taken = system.take([2, 0, 2])

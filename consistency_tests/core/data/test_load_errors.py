@@ -191,6 +191,7 @@ def hdf5(tmp_path):
         root["b/set.000/coord.npy"] = FLAT["coord"]
         root["c/type.raw"] = [0, 1, 1, 0]
         root["c/nopbc"] = True
+        root["c/set.log"] = 1.0
         root["c/set.000/coord.npy"] = np.full((3, 12), np.nan)
     return str(file)
 

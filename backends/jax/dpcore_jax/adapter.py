@@ -1,0 +1,84 @@
+"""JAX as the core sees it."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from dpcore import tree
+from dpcore.backend import Capabilities
+from dpcore.errors import DPError
+from dpcore.formats import Document
+from dpcore.infer.engine import Engine
+from dpcore_jax import namespace as _namespace  # noqa: F401  # registers the function set
+
+
+class JaxAdapter:
+    """Evaluate models with JAX."""
+
+    name = "jax"
+    capabilities = Capabilities(jit=True, devices=("cpu", "cuda", "tpu"), exports=("jaxexport",))
+
+    def version(self) -> str:
+        """Return JAX's version."""
+        return str(jax.__version__)
+
+    def device(self, name: str | None) -> Any:
+        """Return a device by name; by default JAX's first."""
+        if name is None:
+            return jax.devices()[0]
+        kind, _, number = name.partition(":")
+        try:
+            return jax.devices(kind)[int(number or 0)]
+        except (RuntimeError, IndexError, ValueError) as error:
+            reason = str(error).splitlines()[0]
+            raise DPError(f"device {name!r} is not available to JAX: {reason}") from error
+
+    def scope(self) -> AbstractContextManager[Any]:
+        """Return a context in which 64-bit numbers exist; outside it JAX is left as it is."""
+        context: AbstractContextManager[Any] = jax.enable_x64(True)
+        return context
+
+    def asarray(self, x: np.ndarray, device: Any = None) -> jax.Array:
+        """Return a NumPy array as one of JAX."""
+        return jax.device_put(x, device)
+
+    def to_numpy(self, x: Any) -> np.ndarray:
+        """Return an array of JAX as a NumPy array."""
+        return np.asarray(x)
+
+    def compile(
+        self,
+        function: Callable[..., Any],
+        *,
+        requested: bool | None = None,  # noqa: ARG002  # always compiled
+    ) -> Callable[..., Any]:
+        """Return ``function(model, batch)`` compiled, once for each structure and shape of a batch."""
+        compiled: dict[str, Callable[..., Any]] = {}
+
+        def call(model: tree.Tree, batch: tree.Tree) -> Any:
+            key = tree.structure(batch)
+            if key not in compiled:
+                shell, frame = tree.skeleton(model), tree.skeleton(batch)
+                compiled[key] = jax.jit(
+                    lambda parameters, inputs: function(
+                        tree.replace(shell, parameters), tree.replace(frame, inputs)
+                    )
+                )
+            return compiled[key](tree.arrays(model), tree.arrays(batch))
+
+        return call
+
+    def value_and_grad(self, function: Callable[[Any], tuple[Any, Any]]) -> Callable[[Any], Any]:
+        """Return a function giving ``((value, auxiliary), gradient)``."""
+        with_gradient: Callable[[Any], Any] = jax.value_and_grad(function, has_aux=True)
+        return with_gradient
+
+    def load_artefact(self, path: Path, document: Document, device: str | None) -> Engine:
+        """Return the engine that runs a compiled file."""
+        from dpcore_jax.artefact import load
+
+        return load(path, document, self.device(device))

@@ -1,0 +1,31 @@
+"""The closed function set on jax arrays."""
+
+from types import SimpleNamespace
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from dpcore.xp import STANDARD, closed, namespace
+
+
+def _softplus(x: Any) -> Any:
+    return jnp.log1p(jnp.exp(-jnp.abs(x))) + jnp.maximum(x, 0.0)
+
+
+XP = closed(
+    **{name: getattr(jnp, name) for name in STANDARD if name != "cumulative_sum"},
+    arange=lambda n, like: jnp.arange(n, dtype=like.dtype),
+    astype=lambda x, dtype: x.astype(dtype),
+    cumulative_sum=jnp.cumsum,
+    segment_sum=lambda x, segment, n: jax.ops.segment_sum(x, segment, num_segments=n),
+    sigmoid=jax.nn.sigmoid,
+    softplus=_softplus,
+    stop_gradient=jax.lax.stop_gradient,
+    zeros=lambda sizes, like: jnp.zeros(tuple(sizes), like.dtype),
+)
+
+
+@namespace.register(jax.Array)
+def _namespace(_: Any) -> SimpleNamespace:
+    return XP

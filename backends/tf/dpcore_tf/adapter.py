@@ -1,0 +1,95 @@
+"""TensorFlow as the core sees it."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from dpcore import tree
+from dpcore.backend import Capabilities
+from dpcore.errors import DPError
+from dpcore.formats import Document
+from dpcore.infer.engine import Engine
+from dpcore_tf import namespace as _namespace  # noqa: F401  # registers the function set
+
+
+class TensorFlowAdapter:
+    """Evaluate models with TensorFlow."""
+
+    name = "tensorflow"
+    capabilities = Capabilities(jit=True, devices=("cpu", "cuda", "tpu"), exports=("savedmodel",))
+
+    def version(self) -> str:
+        """Return TensorFlow's version."""
+        return str(tf.__version__)
+
+    def device(self, name: str | None) -> str:
+        """Return a device by name; by default a GPU where there is one."""
+        if name is None:
+            return "/GPU:0" if tf.config.list_logical_devices("GPU") else "/CPU:0"
+        kind, _, number = name.partition(":")
+        kind = "GPU" if kind == "cuda" else kind.upper()
+        known = [device.name for device in tf.config.list_logical_devices(kind)]
+        if not number.isdigit() or int(number) >= len(known):
+            number = "" if number else "0"
+        if not number or int(number) >= len(known):
+            raise DPError(f"device {name!r} is not available to TensorFlow")
+        return f"/{kind}:{number}"
+
+    def scope(self) -> AbstractContextManager[Any]:
+        """Return a context that does nothing."""
+        return nullcontext()
+
+    def asarray(self, x: np.ndarray, device: Any = None) -> Any:
+        """Return a NumPy array as a tensor."""
+        with tf.device(device):
+            return tf.convert_to_tensor(x)
+
+    def to_numpy(self, x: Any) -> np.ndarray:
+        """Return a tensor as a NumPy array."""
+        values: np.ndarray = x.numpy()
+        return values
+
+    def compile(
+        self,
+        function: Callable[..., Any],
+        *,
+        requested: bool | None = None,  # noqa: ARG002  # always traced
+    ) -> Callable[..., Any]:
+        """Return ``function(model, batch)`` as a graph, traced once for each structure and shape of a batch."""
+        compiled: dict[str, Any] = {}
+
+        def call(model: tree.Tree, batch: tree.Tree) -> Any:
+            key = tree.structure(batch)
+            if key not in compiled:
+                shell, frame = tree.skeleton(model), tree.skeleton(batch)
+                compiled[key] = tf.function(
+                    lambda parameters, inputs: function(
+                        tree.replace(shell, parameters), tree.replace(frame, inputs)
+                    ),
+                    autograph=False,
+                )
+            return compiled[key](tree.arrays(model), tree.arrays(batch))
+
+        return call
+
+    def value_and_grad(self, function: Callable[[Any], tuple[Any, Any]]) -> Callable[[Any], Any]:
+        """Return a function giving ``((value, auxiliary), gradient)``."""
+
+        def with_gradient(x: Any) -> Any:
+            with tf.GradientTape(watch_accessed_variables=False) as tape:
+                tape.watch(x)
+                value, auxiliary = function(x)
+            slopes = tape.gradient(value, x, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+            return (value, auxiliary), slopes
+
+        return with_gradient
+
+    def load_artefact(self, path: Path, document: Document, device: str | None) -> Engine:
+        """Return the engine that runs a compiled file."""
+        from dpcore_tf.artefact import load
+
+        return load(path, document, self.device(device))

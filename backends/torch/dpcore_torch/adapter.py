@@ -1,0 +1,86 @@
+"""PyTorch as the core sees it."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from dpcore.backend import Capabilities
+from dpcore.errors import DPError
+from dpcore.formats import Document
+from dpcore.infer.engine import Engine
+from dpcore_torch import namespace as _namespace  # noqa: F401  # registers the function set
+
+
+class TorchAdapter:
+    """Evaluate models with PyTorch."""
+
+    name = "torch"
+    capabilities = Capabilities(
+        compile_on_request=True, devices=("cpu", "cuda", "mps", "xpu"), exports=("pt2",)
+    )
+
+    def version(self) -> str:
+        """Return PyTorch's version."""
+        return str(torch.__version__)
+
+    def device(self, name: str | None) -> torch.device:
+        """Return a device by name; by default a GPU where there is one."""
+        if name is None:
+            return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        try:
+            device = torch.device("cuda" if name == "gpu" else name)
+            torch.zeros(1, device=device)
+        except (RuntimeError, AssertionError, NotImplementedError) as error:
+            reason = str(error).splitlines()[0]
+            raise DPError(f"device {name!r} is not available to PyTorch: {reason}") from error
+        return device
+
+    def scope(self) -> AbstractContextManager[Any]:
+        """Return a context that does nothing."""
+        return nullcontext()
+
+    def asarray(self, x: np.ndarray, device: Any = None) -> torch.Tensor:
+        """Return a NumPy array as a tensor; memory is shared where the device is the CPU."""
+        if x.dtype.name == "bfloat16":
+            return torch.as_tensor(x.astype(np.float32), device=device).to(torch.bfloat16)
+        # A read-only array would be shared with a tensor that anybody may write to.
+        return torch.as_tensor(x if x.flags.writeable else x.copy(), device=device)
+
+    def to_numpy(self, x: torch.Tensor) -> np.ndarray:
+        """Return a tensor as a NumPy array."""
+        x = x.detach().cpu()
+        return (x.float() if x.dtype == torch.bfloat16 else x).numpy()
+
+    def compile(
+        self, function: Callable[..., Any], *, requested: bool | None = None
+    ) -> Callable[..., Any]:
+        """Return the function, through torch.compile if that is requested."""
+        if not requested:
+            return function
+        from dpcore_torch.compiled import compile_function
+
+        return compile_function(function)
+
+    def value_and_grad(self, function: Callable[[Any], tuple[Any, Any]]) -> Callable[[Any], Any]:
+        """Return a function giving ``((value, auxiliary), gradient)``."""
+
+        def with_gradient(x: Any) -> Any:
+            flat = [v.detach().requires_grad_() for row in x for v in row]
+            places = iter(flat)
+            value, auxiliary = function(tuple(tuple(next(places) for _ in row) for row in x))
+            slopes = iter(
+                torch.autograd.grad(value, flat, allow_unused=True, materialize_grads=True)
+            )
+            return (value, auxiliary), tuple(tuple(next(slopes) for _ in row) for row in x)
+
+        return with_gradient
+
+    def load_artefact(self, path: Path, document: Document, device: str | None) -> Engine:
+        """Return the engine that runs a compiled file."""
+        from dpcore_torch.artefact import load
+
+        return load(path, document, self.device(device))

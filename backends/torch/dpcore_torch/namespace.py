@@ -1,0 +1,45 @@
+"""The closed function set on torch tensors."""
+
+from collections.abc import Sequence
+from types import SimpleNamespace
+from typing import Any
+
+import torch
+from array_api_compat import torch as standard
+
+from dpcore.xp import STANDARD, closed, namespace
+
+
+def _sum(x: torch.Tensor, axis: Any = None, keepdims: bool = False) -> torch.Tensor:
+    return torch.sum(x, dim=axis, keepdim=keepdims) if axis is not None else torch.sum(x)
+
+
+def _take(x: torch.Tensor, index: torch.Tensor, axis: int = 0) -> torch.Tensor:
+    return torch.index_select(x, axis, index)
+
+
+def _zeros(sizes: Sequence[Any], like: torch.Tensor) -> torch.Tensor:
+    return torch.zeros(tuple(sizes), dtype=like.dtype, device=like.device)
+
+
+def _segment_sum(x: torch.Tensor, segment: torch.Tensor, n: Any) -> torch.Tensor:
+    return _zeros((n, *x.shape[1:]), x).index_add(0, segment, x)
+
+
+XP = closed(
+    **{name: getattr(standard, name) for name in STANDARD if name not in {"sum", "take"}},
+    arange=lambda n, like: torch.arange(n, dtype=like.dtype, device=like.device),
+    astype=lambda x, dtype: x.to(getattr(torch, dtype)),
+    segment_sum=_segment_sum,
+    sigmoid=torch.sigmoid,
+    softplus=lambda x: torch.log1p(torch.exp(-torch.abs(x))) + torch.relu(x),
+    stop_gradient=lambda x: x.detach(),
+    sum=_sum,
+    take=_take,
+    zeros=_zeros,
+)
+
+
+@namespace.register(torch.Tensor)
+def _namespace(_: torch.Tensor) -> SimpleNamespace:
+    return XP
