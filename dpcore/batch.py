@@ -28,7 +28,7 @@ class Neighbours(Tree):
     def mask(self) -> Any:
         """Return whether each row holds a neighbour, ``(centre, neighbour)``."""
         xp = namespace(self.count)
-        places = xp.arange(shape(self.displacement)[1], like=self.count)
+        places = xp.arange(shape(self.index)[1], like=self.count)
         return places[None, :] < self.count[:, None]
 
 
@@ -63,25 +63,35 @@ class Batch(Tree):
     fparam: Any = buffer(default=None)
 
 
-Displacements = tuple[tuple[Any, ...], ...]
+def displacements(batch: Batch) -> Any:
+    """Return the displacements of all blocks one after another, ``(edge, 3)``."""
+    xp = namespace(batch.natoms)
+    return xp.concat([xp.reshape(b.displacement, (-1, 3)) for b in blocks(batch)], axis=0)
 
 
-def displacements(batch: Batch) -> Displacements:
-    """Return the displacement arrays by group and block."""
-    return tuple(tuple(block.displacement for block in group.blocks) for group in batch.groups)
+def neighbour_index(batch: Batch) -> Any:
+    """Return the flat place of the neighbour that each edge leads to, ``(edge,)``."""
+    xp = namespace(batch.natoms)
+    return xp.concat([xp.reshape(b.index, (-1,)) for b in blocks(batch)], axis=0)
 
 
-def with_displacements(batch: Batch, values: Displacements) -> Batch:
-    """Return the batch with other displacement arrays."""
-    groups = tuple(
-        group.with_(
-            blocks=tuple(
-                block.with_(displacement=d) for block, d in zip(group.blocks, row, strict=True)
-            )
-        )
-        for group, row in zip(batch.groups, values, strict=True)
-    )
-    return batch.with_(groups=groups)
+def blocks(batch: Batch) -> list[Neighbours]:
+    """Return all blocks, group by group."""
+    return [block for group in batch.groups for block in group.blocks]
+
+
+def by_block(batch: Batch, edges: Any) -> list[list[Any]]:
+    """Split an array on the edge axis, ``(edge, n)``, into ``(centre, neighbour, n)`` by group and block."""
+    xp = namespace(edges)
+    sizes = [shape(block.index) for block in blocks(batch)]
+    parts = zip(xp.split(edges, [n * k for n, k in sizes]), sizes, strict=True)
+    flat = iter([xp.reshape(part, (n, k, shape(edges)[1])) for part, (n, k) in parts])
+    return [[next(flat) for _ in group.blocks] for group in batch.groups]
+
+
+def by_group(batch: Batch, atoms: Any) -> list[Any]:
+    """Split an array on the flat atom axis, ``(atom, n)``, into groups."""
+    return list(namespace(atoms).split(atoms, [shape(g.frame)[0] for g in batch.groups]))
 
 
 def frames_of_atoms(batch: Batch) -> Any:

@@ -5,6 +5,7 @@ uses only the names listed in :data:`FUNCTIONS`. A backend registers a namespace
 module that follows the array-API standard gets one from :func:`from_array_api`.
 """
 
+import math
 from collections.abc import Sequence
 from functools import cache, singledispatch
 from types import SimpleNamespace
@@ -24,7 +25,16 @@ STANDARD = (
     # selection and products
     "matmul", "take", "zeros_like", "ones_like",
 )  # fmt: skip
-EXTRA = ("arange", "astype", "segment_sum", "sigmoid", "softplus", "stop_gradient", "zeros")
+EXTRA = (
+    "arange",
+    "astype",
+    "segment_sum",
+    "sigmoid",
+    "softplus",
+    "split",
+    "stop_gradient",
+    "zeros",
+)
 FUNCTIONS = STANDARD + EXTRA
 
 
@@ -78,8 +88,12 @@ def _extras(xp: Any) -> dict[str, Any]:
 
     def segment_sum(x: Any, segment: Any, n: int) -> Any:
         one_hot = segment[None, :] == arange(n, like=segment)[:, None]
-        flat = xp.reshape(x, (x.shape[0], -1))
+        flat = xp.reshape(x, (x.shape[0], math.prod(x.shape[1:])))
         return xp.reshape(xp.matmul(xp.astype(one_hot, x.dtype), flat), (n, *x.shape[1:]))
+
+    def split(x: Any, sizes: Sequence[int]) -> list[Any]:
+        ends = [sum(sizes[: i + 1]) for i in range(len(sizes))]
+        return [x[end - size : end, ...] for end, size in zip(ends, sizes, strict=True)]
 
     def sigmoid(x: Any) -> Any:
         return 0.5 * (xp.tanh(0.5 * x) + 1.0)
@@ -93,6 +107,7 @@ def _extras(xp: Any) -> dict[str, Any]:
         "segment_sum": segment_sum,
         "sigmoid": sigmoid,
         "softplus": softplus,
+        "split": split,
         "stop_gradient": lambda x: x,
         "zeros": zeros,
     }

@@ -64,7 +64,7 @@ class Adapter(Protocol):
     def value_and_grad(self, function: Callable[[Any], tuple[Any, Any]]) -> Callable[[Any], Any]:
         """Return a function giving ``((value, auxiliary), gradient)`` of ``function(x) -> (value, auxiliary)``.
 
-        ``x`` is a nested tuple of arrays and so is the gradient, zero where the value does not depend.
+        ``x`` is an array, ``value`` a number; the gradient is zero where the value does not depend on ``x``.
         """
         ...
 

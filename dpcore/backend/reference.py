@@ -1,6 +1,7 @@
 """The reference backend: NumPy arrays, differentiated by HIPS autograd."""
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from types import SimpleNamespace
 from typing import Any
@@ -21,7 +22,7 @@ from dpcore.xp import closed, namespace
 @primitive
 def segment_sum(x: Any, segment: Any, n: int) -> Any:
     """Sum the rows of ``x`` that share a segment."""
-    flat = x.reshape(x.shape[0], -1)
+    flat = x.reshape(x.shape[0], math.prod(x.shape[1:]))
     out = np.empty((n, flat.shape[1]), x.dtype)
     for column in range(flat.shape[1]):
         out[:, column] = np.bincount(segment, flat[:, column], n)
@@ -69,6 +70,11 @@ def _softplus(x: Any) -> Any:
     return anp.log1p(anp.exp(-anp.abs(x))) + anp.maximum(x, 0.0)
 
 
+def _split(x: Any, sizes: Sequence[int]) -> list[Any]:
+    ends = np.cumsum(sizes)
+    return [x[end - size : end] for end, size in zip(ends, sizes, strict=True)]
+
+
 XP = closed(
     **{
         name: getattr(anp, name)
@@ -84,6 +90,7 @@ XP = closed(
     segment_sum=segment_sum,
     sigmoid=lambda x: 0.5 * (anp.tanh(0.5 * x) + 1.0),
     softplus=_softplus,
+    split=_split,
     stop_gradient=lambda x: getattr(x, "_value", x),
     take=take,
     zeros=lambda sizes, like: np.zeros(tuple(sizes), like.dtype),

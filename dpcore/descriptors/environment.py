@@ -14,8 +14,8 @@ def switch_function(distance: Any, rcut_smth: float, rcut: float) -> Any:
         rcut: cutoff, Å.
     """
     xp = namespace(distance)
-    u = (distance - rcut_smth) / (rcut - rcut_smth)
-    u = xp.minimum(xp.maximum(u, xp.zeros_like(u)), xp.ones_like(u))
+    u = (distance - rcut_smth) * (1.0 / (rcut - rcut_smth))
+    u = xp.where(u > 0.0, xp.where(u < 1.0, u, xp.ones_like(u)), xp.zeros_like(u))
     return u * u * u * (u * (15.0 - 6.0 * u) - 10.0) + 1.0
 
 

@@ -4,7 +4,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from dpcore.batch import Batch, Group, Neighbours
+from dpcore.batch import Batch, Group, Neighbours, by_block
 from dpcore.descriptors.environment import environment_matrix
 from dpcore.errors import DPError
 from dpcore.neighbours.selection import Selection
@@ -40,6 +40,7 @@ class SeE2A(Module, name="se_e2_a"):
     nets: tuple[MLP, ...]
     davg: Any = buffer()
     dstd: Any = buffer()
+    empty: Any = buffer(default=None)
 
     def __post_init__(self) -> None:
         _check(self)
@@ -90,35 +91,52 @@ class SeE2A(Module, name="se_e2_a"):
         """Return the embedding network of a pair of types."""
         return self.nets[neighbour if self.type_one_side else centre + neighbour * self.ntypes]
 
-    def __call__(self, group: Group, batch: Batch) -> Any:  # noqa: ARG002
-        """Describe the atoms of a group.
+    def prepared(self) -> Self:
+        """Return the descriptor with everything computed that no input changes."""
+        tables = [
+            np.concatenate([self._sum_empty(c, t) for t in range(self.ntypes)])
+            for c in range(self.ntypes)
+        ]
+        return self.with_(empty=np.stack(tables))
+
+    def __call__(self, batch: Batch, displacement: Any) -> list[Any]:
+        """Describe the atoms of a batch.
 
         Args:
-            group: the atoms and their neighbours.
-            batch: the batch that the group is part of.
+            batch: the atoms and their neighbours.
+            displacement: vectors to the neighbours on the batch's edge axis, ``(edge, 3)``, Å.
 
         Returns:
-            features, ``(centre, width)``.
+            features by group, ``(centre, width)`` each.
         """
-        xp = namespace(group.frame)
+        rows = environment_matrix(displacement, self.rcut_smth, self.rcut, self.env_protection)
+        return [
+            self._describe(group, parts)
+            for group, parts in zip(batch.groups, by_block(batch, rows), strict=True)
+        ]
+
+    def _describe(self, group: Group, parts: list[Any]) -> Any:
+        """Return the features of a group from its environment rows by block."""
+        xp = namespace(parts[0])
         total = sum(
-            (self._embed(group.type, t, block) for t, block in enumerate(group.blocks)), start=0.0
+            (
+                self._embed(group.type, t, block, rows)
+                for t, (block, rows) in enumerate(zip(group.blocks, parts, strict=True))
+            ),
+            start=0.0,
         )
         moments = total / sum(self.sel)
         axis = xp.permute_dims(moments[:, : self.axis_neuron, :], (0, 2, 1))
         return xp.reshape(xp.matmul(moments, axis), (shape(moments)[0], self.width))
 
-    def _embed(self, centre: int, neighbour: int, block: Neighbours) -> Any:
+    def _embed(self, centre: int, neighbour: int, block: Neighbours, rows: Any) -> Any:
         """Return ``Gᵀ R`` over the neighbours of one type, ``(centre, neuron, 4)``."""
-        xp = namespace(block.displacement)
-        padding = xp.take(self._padding(centre, neighbour), block.count, axis=0)
-        width = shape(block.displacement)[1]
+        xp = namespace(rows)
+        padding = xp.take(self._empty_places(centre, neighbour), block.count, axis=0)
+        width = shape(rows)[1]
         excluded = {(centre, neighbour), (neighbour, centre)} & set(self.exclude_types)
         if excluded or (isinstance(width, int) and width == 0):
             return padding
-        rows = environment_matrix(
-            block.displacement, self.rcut_smth, self.rcut, self.env_protection
-        )
         first = sum(self.sel[:neighbour])
         davg = as_type_of(self.davg[centre, first : first + width, :], rows)
         dstd = as_type_of(self.dstd[centre, first : first + width, :], rows)
@@ -127,11 +145,18 @@ class SeE2A(Module, name="se_e2_a"):
         embedding = self.net(centre, neighbour)(rows[:, :, :1])
         return xp.matmul(xp.permute_dims(embedding, (0, 2, 1)), rows) + padding
 
-    def _padding(self, centre: int, neighbour: int) -> Any:
-        """Return what the empty places of ``sel`` add for each number of neighbours present.
+    def _empty_places(self, centre: int, neighbour: int) -> Any:
+        """Return what the empty places of ``sel`` add, by number of neighbours, ``(sel + 1, neuron, 4)``."""
+        if self.empty is None:
+            return self._sum_empty(centre, neighbour)
+        first = sum(self.sel[:neighbour]) + neighbour
+        return self.empty[centre, first : first + self.sel[neighbour] + 1, :, :]
+
+    def _sum_empty(self, centre: int, neighbour: int) -> Any:
+        """Sum the contributions of the empty places of ``sel``.
 
         DeePMD-kit normalises empty places like any other, so that they contribute the constant rows
-        ``-davg/dstd``; these are summed here once for all atoms, ``(sel + 1, neuron, 4)``.
+        ``-davg/dstd``.
         """
         xp = namespace(self.davg)
         first, n = sum(self.sel[:neighbour]), self.sel[neighbour]

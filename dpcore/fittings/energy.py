@@ -142,7 +142,9 @@ def _check(settings: EnergyFitting) -> None:
         if getattr(settings, key) < 0:
             raise DPError(f"fitting_net.{key}: {getattr(settings, key)} must not be negative")
     if settings.layer_name is not None and any(settings.layer_name):
-        raise DPError("fitting_net.layer_name: sharing layers by name is not supported; leave it out")
+        raise DPError(
+            "fitting_net.layer_name: sharing layers by name is not supported; leave it out"
+        )
     default = settings.default_fparam
     if default is not None and len(default) != settings.numb_fparam:
         raise DPError(

@@ -10,6 +10,7 @@ from dpcore.backend.adapter import Adapter, to_backend
 from dpcore.batch import Batch
 from dpcore.models.energy import EnergyModel
 from dpcore.models.prediction import describe, predict
+from dpcore.models.prepare import prepare
 from dpcore.neighbours.sizes import ExactSizes, RecurringSizes, Sizes
 from dpcore.tree import Leaf, rebuild
 from dpcore.xp import check_dtype
@@ -61,7 +62,7 @@ class TreeEngine:
         jit = adapter.capabilities.jit or bool(compiled)
         self.sizes: Sizes = RecurringSizes() if jit else ExactSizes()
         self._adapter, self._device = adapter, adapter.device(device)
-        self._model = to_backend(adapter, cast_model(model, self.dtype), self._device)
+        self._model = to_backend(adapter, cast_model(prepare(model), self.dtype), self._device)
         self._predict = adapter.compile(
             lambda model, batch: predict(adapter, model, batch), requested=compiled
         )

@@ -41,18 +41,23 @@ class EnergyModel(Module, name="energy"):
         selection = self.descriptor.selection
         return Selection(selection.rcut, selection.sel, self.pair_exclude_types)
 
-    def atomic(self, batch: Batch) -> Any:
-        """Return the energy of each atom on the batch's flat axis, ``(atom,)``, eV."""
-        xp = namespace(batch.natoms)
-        return xp.concat([self._energy(group, batch) for group in batch.groups], axis=0)
+    def atomic(self, batch: Batch, displacement: Any) -> Any:
+        """Return the energy of each atom.
 
-    def describe(self, batch: Batch) -> Any:
-        """Return the descriptor of each atom on the batch's flat axis, ``(atom, width)``."""
-        xp = namespace(batch.natoms)
-        return xp.concat([self.descriptor(group, batch) for group in batch.groups], axis=0)
+        Args:
+            batch: the atoms and their neighbours.
+            displacement: vectors to the neighbours on the batch's edge axis, ``(edge, 3)``, Å.
 
-    def _energy(self, group: Group, batch: Batch) -> Any:
-        features = self.descriptor(group, batch)
+        Returns:
+            energies on the flat atom axis, ``(atom,)``, eV.
+        """
+        features = self.descriptor(batch, displacement)
+        energies = [
+            self._energy(x, group, batch) for x, group in zip(features, batch.groups, strict=True)
+        ]
+        return namespace(displacement).concat(energies, axis=0)
+
+    def _energy(self, features: Any, group: Group, batch: Batch) -> Any:
         energy = self.fitting(features, group, batch) + self.out_bias[0, group.type, 0]
         if group.type in self.atom_exclude_types:
             return namespace(energy).zeros_like(energy)

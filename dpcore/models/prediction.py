@@ -3,15 +3,9 @@
 from typing import Any
 
 from dpcore.backend.adapter import Adapter
-from dpcore.batch import (
-    Batch,
-    Displacements,
-    displacements,
-    frames_of_atoms,
-    with_displacements,
-)
+from dpcore.batch import Batch, by_block, displacements, frames_of_atoms, neighbour_index
 from dpcore.models.energy import EnergyModel
-from dpcore.xp import as_type_of, dtype_name, namespace, shape
+from dpcore.xp import as_type_of, namespace, shape
 
 Outputs = dict[str, Any]
 
@@ -29,43 +23,40 @@ def predict(adapter: Adapter, model: EnergyModel, batch: Batch) -> Outputs:
         ``virial (frame, 9)`` and ``atom_virial (atom, 9)`` in eV, atoms on the batch's flat axis.
     """
 
-    def total(values: Displacements) -> tuple[Any, Any]:
-        energy = model.atomic(with_displacements(batch, values))
+    def total(displacement: Any) -> tuple[Any, Any]:
+        energy = model.atomic(batch, displacement)
         return namespace(energy).sum(energy), energy
 
     vectors = displacements(batch)
     (_, energy), gradient = adapter.value_and_grad(total)(vectors)
-    xp, frame, nframes = namespace(energy), frames_of_atoms(batch), shape(batch.natoms)[0]
     force, atom_virial = _forces(batch, vectors, gradient)
+    xp, frame, nframes = namespace(energy), frames_of_atoms(batch), shape(batch.natoms)[0]
     return {
         "energy": xp.segment_sum(energy, frame, nframes),
         "atom_energy": energy,
         "force": force,
-        "virial": xp.segment_sum(xp.astype(atom_virial, dtype_name(energy)), frame, nframes),
+        "virial": xp.segment_sum(as_type_of(atom_virial, energy), frame, nframes),
         "atom_virial": atom_virial,
     }
 
 
-def _forces(batch: Batch, vectors: Displacements, gradient: Displacements) -> tuple[Any, Any]:
+def _forces(batch: Batch, vectors: Any, gradient: Any) -> tuple[Any, Any]:
     """Return forces and atomic virials, ``(atom, 3)`` and ``(atom, 9)``, from ``∂E/∂d``.
 
     A displacement pulls its two ends with opposite forces; its virial ``-d ⊗ ∂E/∂d`` is booked on the
     neighbour, as DeePMD-kit does.
     """
-    xp = namespace(batch.natoms)
-    pulls, index, moved = [], [], []
-    for group, row, slopes in zip(batch.groups, vectors, gradient, strict=True):
-        pulls.append(sum((xp.sum(g, axis=1) for g in slopes), start=0.0))
-        for block, d, g in zip(group.blocks, row, slopes, strict=True):
-            outer = xp.reshape(g[..., :, None] * d[..., None, :], (-1, 9))
-            moved.append(xp.concat([xp.reshape(g, (-1, 3)), outer], axis=-1))
-            index.append(xp.reshape(block.index, (-1,)))
-    pull = xp.concat(pulls, axis=0)
-    gathered = xp.segment_sum(xp.concat(moved, axis=0), xp.concat(index, axis=0), shape(pull)[0])
+    xp = namespace(vectors)
+    rows = by_block(batch, gradient)
+    pull = xp.concat([sum((xp.sum(g, axis=1) for g in row), start=0.0) for row in rows], axis=0)
+    virial = xp.reshape(gradient[:, :, None] * vectors[:, None, :], (-1, 9))
+    moved = xp.concat([gradient, virial], axis=1)
+    gathered = xp.segment_sum(moved, neighbour_index(batch), shape(pull)[0])
     return pull - gathered[:, :3], -gathered[:, 3:]
 
 
 def describe(model: EnergyModel, batch: Batch) -> Outputs:
     """Return the descriptors of a batch, ``descriptor (atom, width)``."""
-    descriptor = model.describe(batch)
+    features = model.descriptor(batch, displacements(batch))
+    descriptor = namespace(features[0]).concat(features, axis=0)
     return {"descriptor": as_type_of(descriptor, model.out_bias)}

@@ -8,7 +8,10 @@ allocates or follows anything.
 import hashlib
 import io
 import math
+import mmap
 import os
+import re
+import struct
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,7 +19,7 @@ from pathlib import Path
 import h5py
 import ml_dtypes
 import numpy as np
-from h5py import h5a, h5d, h5g, h5l, h5o, h5s, h5t, h5z
+from h5py import h5a, h5d, h5f, h5fd, h5g, h5l, h5o, h5p, h5s, h5t, h5z
 
 from dpcore.errors import DPError
 from dpcore_serialization.atomic import replacing
@@ -79,8 +82,9 @@ def read(path: str | os.PathLike[str]) -> Contents:
     Raises:
         DPError: The file is missing, damaged, or holds anything but plain arrays and text headers.
     """
-    _check_signature(path)
+    _check_start(path)
     try:
+        _check_heaps(path)
         with h5py.File(path, "r", locking=False) as file:
             headers = _read_headers(path, file)
             datasets = _plain_datasets(path, h5g.open(file.id, b"/"))
@@ -155,8 +159,7 @@ def _refused(path: str | os.PathLike[str], what: str) -> DPError:
 def _check_names(path: str | os.PathLike[str], contents: Contents) -> None:
     for name in contents.arrays:
         parts = name.split("/")
-        parents = ("/".join(parts[:depth]) for depth in range(1, len(parts)))
-        clash = any(parent in contents.arrays for parent in parents)
+        clash = any(parent in contents.arrays for parent in _parents(name))
         if clash or "\0" in name or len(parts) > MAX_DEPTH or {"", "."} & set(parts):
             raise DPError(
                 f"cannot write {path}: bad array name {name!r}: names are at most {MAX_DEPTH} parts"
@@ -184,14 +187,33 @@ def _check_sizes(path: str | os.PathLike[str], contents: Contents) -> None:
 
 def _image(contents: Contents) -> memoryview:
     # Built in memory because libhdf5 is left in a broken state when the disk fills up under it.
-    # v108 is the oldest layout whose metadata carries checksums; pinned, so files do not vary.
+    # v1.8 is the oldest layout whose metadata carries checksums; pinned, so files do not vary.
     stream = io.BytesIO()
-    with h5py.File(stream, "w", libver=("v108", "v110")) as file:
+    creation, access = h5p.create(h5p.FILE_CREATE), h5p.create(h5p.FILE_ACCESS)
+    creation.set_obj_track_times(False)
+    access.set_libver_bounds(h5f.LIBVER_V18, h5f.LIBVER_V110)
+    access.set_fileobj_driver(h5fd.fileobj_driver, stream)
+    with h5py.File(h5f.create(b"image", h5f.ACC_TRUNC, creation, access)) as file:
+        _create_groups(file, contents)
         for name in sorted(contents.arrays):
             _store(file, name, contents.arrays[name])
         for name in sorted(contents.headers):
             file.attrs[name] = contents.headers[name]
     return stream.getbuffer()
+
+
+def _create_groups(file: h5py.File, contents: Contents) -> None:
+    # Explicitly, because the groups that h5py makes on the way carry the time of writing.
+    link, group = h5p.create(h5p.LINK_CREATE), h5p.create(h5p.GROUP_CREATE)
+    link.set_char_encoding(h5t.CSET_UTF8)
+    group.set_obj_track_times(False)
+    for parent in sorted({p for name in contents.arrays for p in _parents(name)}):
+        h5g.create(file.id, parent.encode(), link, group)
+
+
+def _parents(name: str) -> list[str]:
+    parts = name.split("/")
+    return ["/".join(parts[:depth]) for depth in range(1, len(parts))]
 
 
 def _store(file: h5py.File, name: str, array: np.ndarray) -> None:
@@ -239,18 +261,49 @@ class _Stored:
     shape: tuple[int, ...]
 
 
-def _check_signature(path: str | os.PathLike[str]) -> None:
+def _check_start(path: str | os.PathLike[str]) -> None:
     if not Path(path).is_file():
         found = "is a folder or a device" if Path(path).exists() else "does not exist"
         raise DPError(f"{path} {found}; give the path of a model file")
     try:
         with Path(path).open("rb") as stream:
-            start = stream.read(len(_SIGNATURE))
+            start = stream.read(16)
     except OSError as error:
         raise DPError(f"cannot read {path}: {error.strerror}; check its permissions") from error
-    if start != _SIGNATURE:
-        found = "is empty" if not start else "is not an HDF5 file"
+    if not start.startswith(_SIGNATURE):
+        found = "is not an HDF5 file" if start else "is empty"
         raise DPError(f"{path} {found}; give a model file, or convert this one to .dp first")
+    version = start[len(_SIGNATURE) : len(_SIGNATURE) + 1]
+    if (start[13:15] if version in (b"\0", b"\1") else start[9:11]) != b"\x08\x08":
+        raise _damaged(path, "its superblock declares sizes other than 8 bytes")
+
+
+def _check_heaps(path: str | os.PathLike[str]) -> None:
+    """Refuse the damage to heaps of texts on which libhdf5 (to 2.0.0 at least) loops for ever."""
+    budget = _Budget(path)
+    size = Path(path).stat().st_size
+    with (
+        Path(path).open("rb") as stream,
+        mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as data,
+    ):
+        for heap in re.finditer(b"GCOL\x01", data):
+            start = heap.start()
+            end = start + int.from_bytes(data[start + 8 : start + 16], "little")
+            position = start + 16
+            while position + 16 <= end <= size:
+                budget.add_objects(1)
+                step = _heap_step(data[position : position + 16])
+                if not 0 < step < 2**63:
+                    raise _damaged(path, "a heap of texts loops")
+                position += step
+
+
+def _heap_step(entry: bytes) -> int:
+    """Return how far the next entry of a heap is, in the 64-bit arithmetic of libhdf5."""
+    index: int
+    size: int
+    index, size = struct.unpack("<H6xQ", entry)
+    return (16 + (size + 7) // 8 * 8) % 2**64 if index else size
 
 
 def _read_headers(path: str | os.PathLike[str], file: h5py.File) -> dict[str, str]:

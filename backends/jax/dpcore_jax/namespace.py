@@ -1,5 +1,6 @@
 """The closed function set on jax arrays."""
 
+from collections.abc import Sequence
 from types import SimpleNamespace
 from typing import Any
 
@@ -13,6 +14,14 @@ def _softplus(x: Any) -> Any:
     return jnp.log1p(jnp.exp(-jnp.abs(x))) + jnp.maximum(x, 0.0)
 
 
+def _split(x: Any, sizes: Sequence[Any]) -> list[Any]:
+    parts, start = [], 0
+    for size in sizes:
+        parts.append(jax.lax.slice_in_dim(x, start, start + size))
+        start = start + size
+    return parts
+
+
 XP = closed(
     **{name: getattr(jnp, name) for name in STANDARD if name != "cumulative_sum"},
     arange=lambda n, like: jnp.arange(n, dtype=like.dtype),
@@ -21,11 +30,13 @@ XP = closed(
     segment_sum=lambda x, segment, n: jax.ops.segment_sum(x, segment, num_segments=n),
     sigmoid=jax.nn.sigmoid,
     softplus=_softplus,
+    split=_split,
     stop_gradient=jax.lax.stop_gradient,
     zeros=lambda sizes, like: jnp.zeros(tuple(sizes), like.dtype),
 )
 
 
 @namespace.register(jax.Array)
+@namespace.register(jax.core.Tracer)  # claims to be a jax.Array, but is no subclass of it
 def _namespace(_: Any) -> SimpleNamespace:
     return XP

@@ -25,6 +25,10 @@ def _take(x: Any, index: Any, axis: int = 0) -> Any:
     return tf.gather(x, index, axis=axis)
 
 
+def _split(x: Any, sizes: Sequence[Any]) -> Any:
+    return tf.split(x, tf.stack([tf.cast(n, tf.int64) for n in sizes]), num=len(sizes))
+
+
 def _zeros(sizes: Sequence[Any], like: Any) -> Any:
     return tf.zeros(tf.stack([tf.cast(n, tf.int64) for n in sizes]), like.dtype)
 
@@ -54,8 +58,8 @@ XP = closed(
     sum=_reduction(tf.reduce_sum),
     broadcast_to=tf.broadcast_to,
     concat=lambda arrays, axis=0: tf.concat(list(arrays), axis=axis),
-    expand_dims=lambda x, axis: tf.expand_dims(x, axis),
-    permute_dims=lambda x, axes: tf.transpose(x, axes),
+    expand_dims=tf.expand_dims,
+    permute_dims=tf.transpose,
     reshape=tf.reshape,
     stack=lambda arrays, axis=0: tf.stack(list(arrays), axis=axis),
     matmul=tf.matmul,
@@ -63,10 +67,11 @@ XP = closed(
     zeros_like=tf.zeros_like,
     ones_like=tf.ones_like,
     arange=lambda n, like: tf.range(tf.cast(n, like.dtype), dtype=like.dtype),
-    astype=lambda x, dtype: tf.cast(x, dtype),
-    segment_sum=lambda x, segment, n: tf.math.unsorted_segment_sum(x, segment, n),
+    astype=tf.cast,
+    segment_sum=tf.math.unsorted_segment_sum,
     sigmoid=tf.sigmoid,
     softplus=_softplus,
+    split=_split,
     stop_gradient=tf.stop_gradient,
     zeros=_zeros,
 )

@@ -68,14 +68,11 @@ class TorchAdapter:
     def value_and_grad(self, function: Callable[[Any], tuple[Any, Any]]) -> Callable[[Any], Any]:
         """Return a function giving ``((value, auxiliary), gradient)``."""
 
-        def with_gradient(x: Any) -> Any:
-            flat = [v.detach().requires_grad_() for row in x for v in row]
-            places = iter(flat)
-            value, auxiliary = function(tuple(tuple(next(places) for _ in row) for row in x))
-            slopes = iter(
-                torch.autograd.grad(value, flat, allow_unused=True, materialize_grads=True)
-            )
-            return (value, auxiliary), tuple(tuple(next(slopes) for _ in row) for row in x)
+        def with_gradient(x: torch.Tensor) -> Any:
+            x = x.detach().requires_grad_()
+            value, auxiliary = function(x)
+            (slope,) = torch.autograd.grad(value, x, allow_unused=True, materialize_grads=True)
+            return (value, auxiliary), slope
 
         return with_gradient
 

@@ -33,6 +33,7 @@ XP = closed(
     segment_sum=_segment_sum,
     sigmoid=torch.sigmoid,
     softplus=lambda x: torch.log1p(torch.exp(-torch.abs(x))) + torch.relu(x),
+    split=lambda x, sizes: torch.split(x, list(sizes)),
     stop_gradient=lambda x: x.detach(),
     sum=_sum,
     take=_take,

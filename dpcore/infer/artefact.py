@@ -1,0 +1,43 @@
+"""Running a compiled model file."""
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+
+from dpcore import tree
+from dpcore.backend.adapter import Adapter
+from dpcore.batch import Batch
+from dpcore.formats import Document
+from dpcore.infer.engine import Arrays, TreeEngine
+from dpcore.neighbours.sizes import ExportSizes
+
+Program = Callable[[Mapping[str, np.ndarray]], Arrays]
+
+
+class ArtefactEngine:
+    """A compiled program that predicts, with the tree it came from for everything else.
+
+    Args:
+        adapter: the backend that the program belongs to.
+        document: the document that the file holds.
+        program: maps the arrays of a batch, by path, to the predictions.
+        device: where the program runs, in words.
+    """
+
+    dtype = "float64"
+
+    def __init__(self, adapter: Adapter, document: Document, program: Program, device: str) -> None:
+        self.backend, self.version, self.device = adapter.name, adapter.version(), device
+        self.sizes = ExportSizes()
+        self._adapter, self._document, self._program = adapter, document, program
+        self._tree: TreeEngine | None = None
+
+    def predict(self, batch: Batch) -> Arrays:
+        """Return energies, forces and virials of a NumPy batch."""
+        return self._program(tree.arrays(batch))
+
+    def describe(self, batch: Batch) -> Arrays:
+        """Return the descriptors of a NumPy batch."""
+        if self._tree is None:
+            self._tree = TreeEngine(self._document.model, self._adapter)
+        return self._tree.describe(batch)
