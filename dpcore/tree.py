@@ -35,9 +35,9 @@ def buffer(*, exact: bool = False, **default: Any) -> Any:
     return dc.field(metadata={"role": "buffer", "exact": exact}, **default)
 
 
-def setting(default: Any = dc.MISSING, *, doc: str, alias: tuple[str, ...] = ()) -> Any:
+def setting(default: Any = dc.MISSING, *, doc: str, aliases: tuple[str, ...] = ()) -> Any:
     """Declare a plain value, with the text that documents it wherever users meet it."""
-    return dc.field(default=default, metadata={"doc": doc, "alias": alias})
+    return dc.field(default=default, metadata={"doc": doc, "aliases": aliases})
 
 
 @dc.dataclass(frozen=True)

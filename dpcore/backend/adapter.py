@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -66,6 +67,18 @@ class Adapter(Protocol):
 
         ``x`` is an array, ``value`` a number; the gradient is zero where the value does not depend on ``x``.
         """
+        ...
+
+
+class Exporter(Adapter, Protocol):
+    """A backend that writes and runs compiled files."""
+
+    def export(self, model: Any, document: bytes, path: Path) -> None:
+        """Write a compiled model, with the document that it is made from inside."""
+        ...
+
+    def load(self, path: Path, document: Any, device: str | None) -> Any:
+        """Return the engine (:class:`dpcore.infer.engine.Engine`) that runs a compiled file."""
         ...
 
 

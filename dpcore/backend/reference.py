@@ -19,7 +19,7 @@ from dpcore.nn.precision import numpy_dtype
 from dpcore.xp import closed, namespace
 
 
-@primitive
+@primitive  # type: ignore[untyped-decorator, unused-ignore]
 def segment_sum(x: Any, segment: Any, n: int) -> Any:
     """Sum the rows of ``x`` that share a segment."""
     flat = x.reshape(x.shape[0], math.prod(x.shape[1:]))
@@ -32,7 +32,7 @@ def segment_sum(x: Any, segment: Any, n: int) -> Any:
 defvjp(segment_sum, lambda _out, _x, segment, _n: lambda g: take(g, segment), argnums=(0,))
 
 
-@primitive
+@primitive  # type: ignore[untyped-decorator, unused-ignore]
 def take(x: Any, index: Any, axis: int = 0) -> Any:
     """Return the rows of ``x`` at ``index``."""
     return np.take(x, index, axis=axis)
@@ -47,7 +47,7 @@ def _take_vjp(_out: Any, x: Any, index: Any, axis: int = 0) -> Callable[[Any], A
 defvjp(take, _take_vjp, argnums=(0,))
 
 
-@primitive
+@primitive  # type: ignore[untyped-decorator, unused-ignore]
 def broadcast_to(x: Any, sizes: tuple[int, ...]) -> Any:
     """Return ``x`` repeated to the shape ``sizes``."""
     return np.broadcast_to(x, sizes)

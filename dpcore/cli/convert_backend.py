@@ -1,10 +1,12 @@
 """``dp convert-backend``: the same model in another kind of file."""
 
 import argparse
+import hashlib
 import logging
 from pathlib import Path
 from typing import Any
 
+from dpcore.cli.files import size_of, size_text
 from dpcore.errors import DPError
 
 log = logging.getLogger(__name__)
@@ -42,7 +44,6 @@ def run(args: argparse.Namespace) -> int:
     Raises:
         DPError: a file that cannot be read or written, or both names are one file.
     """
-    from dpcore.cli.files import size_of, size_text
     from dpcore.registry import format_of
 
     source, target = Path(args.INPUT), Path(args.OUTPUT)
@@ -64,8 +65,6 @@ def _check_target(source: Path, target: Path) -> None:
 
 
 def _origin(source: Path) -> dict[str, str]:
-    import hashlib
-
     entry = {"from": source.name, "command": "convert-backend"}
     # A folder has no one sha256; the document embedded in it has checksums of its own.
     if source.is_file():

@@ -5,6 +5,7 @@ from typing import Any
 
 from dpcore.cli.files import find_model
 from dpcore.cli.logs import say
+from dpcore.errors import DPError
 
 EXAMPLES = """\
 examples:
@@ -22,7 +23,7 @@ def add_parser(subparsers: Any, parents: list[argparse.ArgumentParser]) -> None:
         parents=parents,
         help="compare the numbers of one model on every backend",
         description=(
-            "Evaluate one model file on every backend, compare energies, forces and virials with the "
+            "Evaluate one model file on every backend, compare energies, forces and virials with the\n"
             "reference, and exit with 1 if any backend disagrees or fails."
         ),
         epilog=EXAMPLES,
@@ -130,4 +131,6 @@ def _names(text: str | None) -> list[str] | None:
     if text is None:
         return None
     names = [name.strip() for name in text.split(",") if name.strip()]
+    if not names:
+        raise DPError("backends: no name given; give names separated by commas, or all")
     return None if "all" in names else names

@@ -5,28 +5,16 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from dpcore.cli.files import find_model, size_text
 from dpcore.cli.logs import say
+from dpcore.cli.summary import SECTIONS, ModelFile, summary
+from dpcore.errors import suggest
 
 EXAMPLES = """\
 examples:
   dp show model.dp                        everything
   dp show model.dp type-map descriptor    only these
   dp show model.dp size --json            for programs"""
-
-# Also the names of dpcore.cli.summary, which is not imported for help.
-ATTRIBUTES = (
-    "file",
-    "model",
-    "model-branch",
-    "type-map",
-    "descriptor",
-    "fitting-net",
-    "size",
-    "observed-type",
-    "provenance",
-    "model-def-script",
-    "serialization-tree",
-)
 
 # Shown on request only: it is long, or its absence is no news.
 _ON_REQUEST = {"model-branch", "model-def-script"}
@@ -49,7 +37,7 @@ def add_parser(subparsers: Any, parents: list[argparse.ArgumentParser]) -> None:
         # Without a name for them the help would list all choices twice.
         metavar="ATTRIBUTE",
         type=_attribute,
-        help=f"what to show (default: all): {', '.join(ATTRIBUTES)}",
+        help=f"what to show (default: all): {', '.join(SECTIONS)}",
     )
     parser.add_argument("--json", action="store_true", help="print JSON")
 
@@ -60,12 +48,10 @@ def run(args: argparse.Namespace) -> int:
     Raises:
         DPError: a file that cannot be read.
     """
-    from dpcore.cli.files import find_model
-    from dpcore.cli.summary import ModelFile, summary
     from dpcore.registry import format_of
 
     path = find_model(args.INPUT)
-    wanted = args.ATTRIBUTES or [name for name in ATTRIBUTES if name not in _ON_REQUEST]
+    wanted = args.ATTRIBUTES or [name for name in SECTIONS if name not in _ON_REQUEST]
     found = summary(ModelFile(path, format_of(path).read(path)), wanted)
     if args.json:
         say(json.dumps(found, indent=2, ensure_ascii=False))
@@ -78,10 +64,8 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _attribute(name: str) -> str:
-    from dpcore.errors import suggest
-
-    if name not in ATTRIBUTES:
-        raise argparse.ArgumentTypeError(f"unknown attribute {name!r}{suggest(name, ATTRIBUTES)}")
+    if name not in SECTIONS:
+        raise argparse.ArgumentTypeError(f"unknown attribute {name!r}{suggest(name, SECTIONS)}")
     return name
 
 
@@ -115,8 +99,6 @@ def _value(value: Any) -> str:
 
 
 def _file_lines(content: Mapping[str, Any]) -> Iterator[str]:
-    from dpcore.cli.files import size_text
-
     yield f"{content['path']}, {size_text(content['bytes'])}"
 
 

@@ -1,15 +1,20 @@
-"""What ``dp show`` tells about a model file, as plain data."""
+"""What ``dp show`` tells about a model file, as plain data.
+
+The help of ``dp show`` names the sections, so nothing slow is imported here.
+"""
 
 import dataclasses as dc
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dpcore.cli.files import size_of
 from dpcore.errors import DPError
-from dpcore.formats import Document
 from dpcore.tree import Leaf, Module, Tree, leaves
+
+if TYPE_CHECKING:
+    from dpcore.formats import Document
 
 # Fields of the model tree that DeePMD-kit's users know under another name.
 _NAMES = {"fitting": "fitting-net"}
@@ -25,7 +30,7 @@ class ModelFile:
     """
 
     path: Path
-    document: Document
+    document: "Document"
 
 
 def summary(file: ModelFile, sections: list[str]) -> dict[str, Any]:

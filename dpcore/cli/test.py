@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from dpcore.cli.backends import chosen_backend
+from dpcore.cli.files import find_model
 from dpcore.cli.logs import say
 from dpcore.errors import DPError
 
@@ -126,7 +127,9 @@ def run(args: argparse.Namespace) -> int:
         errors = _test(model, system, details, atomic=args.atomic)
         tested += [errors] if errors.errors else []
     if not tested:
-        raise DPError(f"none of the {len(paths)} systems has a label to test; nothing was tested")
+        raise DPError(
+            "none of the systems has a label, so that nothing was tested; add energy.npy or others"
+        )
     if len(tested) < len(paths):
         log.warning("%d of %d systems were skipped", len(paths) - len(tested), len(paths))
     say("# ----------weighted average of errors----------- ")
@@ -165,7 +168,6 @@ def _systems(args: argparse.Namespace) -> list[str]:
 
 
 def _load(args: argparse.Namespace) -> "DeepPot":
-    from dpcore.cli.files import find_model
     from dpcore.infer import DeepPot
 
     path = find_model(args.model)

@@ -28,7 +28,7 @@ class SeE2A(Module, name="se_e2_a"):
     rcut: float = setting(6.0, doc="cutoff, Å")
     rcut_smth: float = setting(0.5, doc="where the switch function begins to fall, Å")
     neuron: tuple[int, ...] = setting((10, 20, 40), doc="widths of the embedding network")
-    axis_neuron: int = setting(4, doc="number of axis columns", alias=("n_axis_neuron",))
+    axis_neuron: int = setting(4, doc="number of axis columns", aliases=("n_axis_neuron",))
     activation_function: str = setting("tanh", doc="activation of the embedding network")
     resnet_dt: bool = setting(False, doc="scale residual layers by a trained timestep")
     type_one_side: bool = setting(False, doc="embed by the neighbour's type alone")
@@ -118,7 +118,7 @@ class SeE2A(Module, name="se_e2_a"):
     def _describe(self, group: Group, parts: list[Any]) -> Any:
         """Return the features of a group from its environment rows by block."""
         xp = namespace(parts[0])
-        total = sum(
+        total: Any = sum(
             (
                 self._embed(group.type, t, block, rows)
                 for t, (block, rows) in enumerate(zip(group.blocks, parts, strict=True))

@@ -16,7 +16,7 @@ class EnergyFitting(Module, name="ener"):
     """One network for each atom type: descriptor and parameters in, atomic energy out."""
 
     neuron: tuple[int, ...] = setting(
-        (120, 120, 120), doc="widths of the hidden layers", alias=("n_neuron",)
+        (120, 120, 120), doc="widths of the hidden layers", aliases=("n_neuron",)
     )
     activation_function: str = setting("tanh", doc="activation of the hidden layers")
     resnet_dt: bool = setting(True, doc="scale residual layers by a trained timestep")

@@ -9,7 +9,7 @@ from dpcore.backend.adapter import Adapter
 from dpcore.batch import Batch
 from dpcore.formats import Document
 from dpcore.infer.engine import Arrays, TreeEngine
-from dpcore.neighbours.sizes import ExportSizes
+from dpcore.neighbours.sizes import ExportSizes, Sizes
 
 Program = Callable[[Mapping[str, np.ndarray]], Arrays]
 
@@ -28,7 +28,7 @@ class ArtefactEngine:
 
     def __init__(self, adapter: Adapter, document: Document, program: Program, device: str) -> None:
         self.backend, self.version, self.device = adapter.name, adapter.version(), device
-        self.sizes = ExportSizes()
+        self.sizes: Sizes = ExportSizes()
         self._adapter, self._document, self._program = adapter, document, program
         self._tree: TreeEngine | None = None
 

@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Self
+from typing import Self, cast
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from dpcore.backend.adapter import Adapter
+from dpcore.backend.adapter import Adapter, Exporter
 from dpcore.errors import DPError
 from dpcore.formats import Document
 from dpcore.infer.engine import Engine, TreeEngine
@@ -47,7 +47,7 @@ class DeepEval:
         name = canonical_backend(backend or form.backend)
         adapter = adapter_of(name)
         if form.compiled and backend in {None, form.backend} and dtype is None and not compiled:
-            engine = adapter.load_artefact(Path(path), document, device)
+            engine: Engine = cast("Exporter", adapter).load(Path(path), document, device)
         else:
             engine = TreeEngine(
                 document.model, adapter, device=device, dtype=dtype, compiled=compiled

@@ -59,8 +59,7 @@ class TreeEngine:
         self.backend, self.version = adapter.name, adapter.version()
         self.device = device or adapter.capabilities.devices[0]
         self.dtype = check_dtype(dtype or "float64")
-        jit = adapter.capabilities.jit or bool(compiled)
-        self.sizes: Sizes = RecurringSizes() if jit else ExactSizes()
+        self.sizes = _sizes(adapter, compiled=bool(compiled))
         self._adapter, self._device = adapter, adapter.device(device)
         self._model = to_backend(adapter, cast_model(prepare(model), self.dtype), self._device)
         self._predict = adapter.compile(
@@ -81,6 +80,12 @@ class TreeEngine:
         with adapter.scope():
             outputs = function(self._model, to_backend(adapter, batch, self._device))
             return {name: adapter.to_numpy(value) for name, value in outputs.items()}
+
+
+def _sizes(adapter: Adapter, *, compiled: bool) -> Sizes:
+    if adapter.capabilities.jit:
+        return RecurringSizes()
+    return RecurringSizes(fixed_groups=True) if compiled else ExactSizes()
 
 
 def cast_model(model: EnergyModel, dtype: str) -> EnergyModel:

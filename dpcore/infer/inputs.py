@@ -81,7 +81,7 @@ def _types(atom_types: ArrayLike, ntypes: int) -> np.ndarray:
     return whole
 
 
-def _floats(values: ArrayLike, name: str) -> Floats:
+def _floats(values: Any, name: str) -> Floats:
     try:
         return np.asarray(values, dtype=np.float64)
     except (TypeError, ValueError):

@@ -9,6 +9,9 @@ from dpcore.xp import as_type_of, namespace, shape
 
 Outputs = dict[str, Any]
 
+# What an energy model predicts, in the order of exported programs.
+OUTPUTS = ("energy", "atom_energy", "force", "virial", "atom_virial")
+
 
 def predict(adapter: Adapter, model: EnergyModel, batch: Batch) -> Outputs:
     """Return everything an energy model predicts for a batch.

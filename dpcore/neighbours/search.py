@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from dpcore.errors import DPError, suggest
 from dpcore.neighbours.cell import check_cell, check_coordinates, complete_cell, heights
 
-_FEW = 300
+_FEW = 2_000
 """Atoms below which loading an optional package does not pay."""
 _BRUTE = 600_000
 """Combinations of atom and image up to which trying all of them is the fastest."""

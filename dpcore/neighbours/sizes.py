@@ -25,7 +25,7 @@ class ExactSizes:
 
     fixed_groups = False
 
-    def axis(self, _name: tuple[str | int, ...], needed: int, limit: int | None = None) -> int:  # noqa: ARG002
+    def axis(self, name: tuple[str | int, ...], needed: int, limit: int | None = None) -> int:  # noqa: ARG002
         """Return ``needed``."""
         return needed
 
@@ -34,18 +34,21 @@ class RecurringSizes:
     """Sizes that stay the same along a trajectory, so that compiled functions are used again.
 
     A length is kept while it suffices and is not several times too long; a new one has some room to grow.
+
+    Args:
+        fixed_groups: pad for an exported program too, in which every type has its group.
     """
 
-    fixed_groups = False
-
-    def __init__(self) -> None:
+    def __init__(self, *, fixed_groups: bool = False) -> None:
+        self.fixed_groups = fixed_groups
         self._kept: dict[tuple[str | int, ...], int] = {}
 
     def axis(self, name: tuple[str | int, ...], needed: int, limit: int | None = None) -> int:
         """Return a length from few, at least ``needed``."""
+        needed = max(needed, _VARIABLE) if self.fixed_groups else needed
         kept = self._kept.get(name, 0)
         if not needed <= kept <= 3 * needed:
-            kept = _rounded(needed) if name[0] != "neighbour" else _rounded(needed + needed // 16)
+            kept = _rounded(needed if name[0] != "neighbour" else needed + needed // 16)
         self._kept[name] = kept
         return kept if limit is None else min(kept, limit)
 
@@ -55,7 +58,7 @@ class ExportSizes:
 
     fixed_groups = True
 
-    def axis(self, _name: tuple[str | int, ...], needed: int, limit: int | None = None) -> int:
+    def axis(self, name: tuple[str | int, ...], needed: int, limit: int | None = None) -> int:  # noqa: ARG002
         """Return ``needed``, or two if that is less and the limit allows it."""
         length = max(needed, _VARIABLE)
         return length if limit is None else min(length, limit)

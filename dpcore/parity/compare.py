@@ -80,7 +80,8 @@ def compare(
     """
     from dpcore.registry import backend_names
 
-    tolerance = tolerance or Tolerance.of(dtype)
+    usual = Tolerance.of(dtype)
+    tolerance = tolerance or usual
     if not samples:
         raise DPError("no frames to compare backends on; give a system that has some")
     wanted = _distinct(backend_names() if backends is None else backends)
@@ -123,7 +124,7 @@ def _adapter(backend: Backend) -> Adapter:
 
 
 def _name(backend: Backend) -> str:
-    return backend if isinstance(backend, str) else backend.name
+    return one_line(backend if isinstance(backend, str) else backend.name, 40)
 
 
 def _reference(backend: Backend, task: _Task) -> BackendResult:
@@ -188,7 +189,7 @@ def _evaluated(adapter: Adapter, task: _Task) -> BackendResult:
     evaluator.predict(frames)
     seconds = Seconds(prepared - start, time.perf_counter() - prepared)
     return BackendResult(
-        adapter.name,
+        _name(adapter),
         Status.REFERENCE,
         version=one_line(engine.version, 40),
         device=one_line(engine.device, 40),

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dpcore.infer.frames import Floats
 from dpcore.parity.result import QUANTITIES, BackendResult, ParityResult, Quantity
@@ -78,7 +79,8 @@ def plots(result: ParityResult, backend: BackendResult) -> str:
     import matplotlib as mpl
     from matplotlib.figure import Figure
 
-    with mpl.rc_context({**STYLE, "svg.hashsalt": backend.name}):
+    style: Any = {**STYLE, "svg.hashsalt": backend.name}
+    with mpl.rc_context(style):
         figure = Figure(figsize=(10.4, 5.6), layout="constrained")
         axes = figure.subplots(2, len(QUANTITIES), height_ratios=(1.35, 1))
         for column, difference in enumerate(backend.differences):
@@ -98,13 +100,16 @@ def _points(
     finite = np.isfinite(truth) & np.isfinite(found)
     truth, found = truth[finite], found[finite]
     if len(truth) > MOST_POINTS:
-        # Each difference is drawn with a chance, but the largest ones come first in any case.
-        chance = np.random.default_rng(0).random(len(truth))
-        worst = np.argsort(-np.abs(found - truth))[: MOST_POINTS // 10]
-        chance[worst] = -1.0
-        kept = np.argsort(chance)[:MOST_POINTS]
+        kept = _kept(truth, found)
         truth, found = truth[kept], found[kept]
     return _Points(truth, found, limit, int(np.count_nonzero(~finite)))
+
+
+def _kept(truth: Floats, found: Floats) -> NDArray[np.int64]:
+    """Return which points to draw of too many: those that differ most, others by chance."""
+    chance = np.random.default_rng(0).random(len(truth))
+    chance[np.argsort(-np.abs(found - truth))[: MOST_POINTS // 10]] = -1.0
+    return np.argsort(chance)[:MOST_POINTS]
 
 
 def _draw_parity(axes: Any, points: _Points, quantity: Quantity) -> None:
@@ -131,7 +136,7 @@ def _draw_residual(axes: Any, points: _Points, quantity: Quantity) -> None:
     size, delta = np.abs(points.truth), points.delta
     bounded = 0 < points.limit < np.inf
     left, right = _decades(size)
-    low, high = _decades(np.append(delta, points.limit) if bounded else delta)
+    low, high = _decades(np.append(delta, points.limit / 3) if bounded else delta)
     axes.set(xscale="log", yscale="log", xlim=(left, right), ylim=(low, 10 * high))
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_minor_formatter("")
@@ -145,11 +150,10 @@ def _draw_limit(axes: Any, limit: float) -> None:
     axes.axhline(limit, color=LINE, linewidth=1.2, linestyle=(0, (4, 2)))
     axes.annotate(
         f"tolerance {limit:.0e}",
-        (0.99, limit),
+        (0.01, limit),
         (0, 3),
         xycoords=axes.get_yaxis_transform(),
         textcoords="offset points",
-        ha="right",
         fontsize=8,
     )
 

@@ -18,9 +18,9 @@ def write_text(path: str | Path, text: str) -> None:
         DPError: the file cannot be written.
     """
     target = Path(os.path.realpath(path))
+    if target.is_dir():
+        raise DPError(f"cannot write {path}: it is a folder; choose another name")
     try:
-        if target.is_dir():
-            raise IsADirectoryError(0, "it is a folder")
         descriptor, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
         try:
             with open(descriptor, "w", encoding="utf-8", newline="\n") as stream:  # noqa: PTH123

@@ -64,7 +64,7 @@ def as_json(result: ParityResult) -> str:
 def as_junit(result: ParityResult) -> str:
     """Return the comparison as JUnit XML, one test case for each backend and quantity."""
     suite = Element("testsuite", name="dp parity")
-    counts = dict.fromkeys(("failures", "errors", "skipped"), 0)
+    counts: dict[str, int] = dict.fromkeys(("failures", "errors", "skipped"), 0)
     for backend in result.backends:
         for quantity in QUANTITIES:
             outcome = _case(suite, result, backend, quantity)
@@ -118,14 +118,14 @@ def _case(
     suite: Element, result: ParityResult, backend: BackendResult, quantity: Quantity
 ) -> str | None:
     """Add a test case and return which count it adds to, if any."""
-    classname = f"parity.{one_line(backend.name)}"
+    classname = f"parity.{backend.name}"
     time = f"{_time(backend) / len(QUANTITIES):.3f}"
     case = SubElement(suite, "testcase", classname=classname, name=quantity.label, time=time)
     if backend.status is Status.MISSING:
-        SubElement(case, "skipped", message=one_line(backend.reason))
+        SubElement(case, "skipped", message=backend.reason)
         return "skipped"
     if backend.status is Status.FAILED:
-        SubElement(case, "error", message=one_line(backend.reason))
+        SubElement(case, "error", message=backend.reason)
         return "errors"
     difference = next(d for d in backend.differences if d.quantity == quantity)
     if difference.agrees:

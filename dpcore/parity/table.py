@@ -76,7 +76,7 @@ def _rows(result: ParityResult) -> str:
     rows += [
         _cells(backend) for backend in (result.reference, *result.backends) if not backend.reason
     ]
-    reasons = [(b.name, one_line(b.reason)) for b in result.backends if b.reason]
+    reasons = [(b.name, b.reason) for b in result.backends if b.reason]
     first = max(len(name) for name in [*(row[0] for row in rows), *(name for name, _ in reasons)])
     rows[0] = (rows[0][0].ljust(first), *rows[0][1:])
     lines = _aligned(rows, left=_TEXT_COLUMNS)

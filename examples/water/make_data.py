@@ -37,7 +37,6 @@ TYPE_MAP = ("O", "H")
 MOLECULES_PER_CELL = 8
 MOLECULE_MASS = 18.015  # u
 GRAM_PER_CM3 = units.kg * 1e-3 / (units.m * 1e-2) ** 3  # in u/Å³
-RELAX_STEPS = 25
 TIME_STEP = 1.0  # fs
 FRICTION = 0.05  # 1/fs, near the critical damping of the librations
 HYDROGEN_MASS = 3.0  # u: classical averages over geometries do not depend on the masses
@@ -134,17 +133,21 @@ def bulk_start(density: float, tilt: float, rng: np.random.Generator) -> Atoms:
         water = turned_molecule(rng)
         water.positions += np.array(site) / 2 @ cell
         box += water
-    box.calc = reference_method(accuracy=1.0)
-    BFGS(box, logfile=None, maxstep=0.1).run(fmax=0.3, steps=RELAX_STEPS)
-    return box
+    return relaxed(box, largest_force=0.3, steps=25)
 
 
 def dimer_start(rng: np.random.Generator) -> Atoms:
-    """Return two randomly turned molecules, 3 Å apart."""
+    """Return two randomly turned molecules, 3 Å apart, relaxed to a hydrogen bond."""
     first, second = turned_molecule(rng), turned_molecule(rng)
     second.positions += (3.0, 0.0, 0.0)
-    pair: Atoms = first + second
-    return pair
+    return relaxed(first + second, largest_force=0.05, steps=200)
+
+
+def relaxed(atoms: Atoms, largest_force: float, steps: int) -> Atoms:
+    """Move the atoms downhill until the largest force (eV/Å) or the number of steps is reached."""
+    atoms.calc = reference_method(accuracy=1.0)
+    BFGS(atoms, logfile=None, maxstep=0.1).run(fmax=largest_force, steps=steps)
+    return atoms
 
 
 # --- sampling -------------------------------------------------------------------------------------
@@ -213,13 +216,13 @@ def stretched_molecule(rng: np.random.Generator) -> Atoms:
     return water
 
 
-WARM = (300.0, 400.0, 500.0, 600.0, 800.0, 1000.0)
+WARM = (150.0, 300.0, 450.0, 600.0, 800.0, 1000.0)
 HOT = (300.0, 600.0, 900.0, 1200.0, 1500.0)
 DATA_SETS: dict[str, Source] = {
     "bulk_train": bulk(trajectories=10, frames=16),
     "bulk_valid": bulk(trajectories=4, frames=10),
     "cluster_train": gas(dimer_start, WARM, frames=10),
-    "cluster_valid": gas(dimer_start, WARM[::2], frames=5),
+    "cluster_valid": gas(dimer_start, WARM, frames=3),
     "monomer_train": gas(turned_molecule, HOT, frames=8, stretched=20),
     "monomer_valid": gas(turned_molecule, HOT, frames=2, stretched=5),
 }
@@ -256,12 +259,13 @@ def read(folder: Path, frame: int) -> tuple[Atoms, Labels]:
     return atoms, Labels(float(rows["energy"]), rows["force"].reshape(-1, 3), virial)
 
 
-def make(output: Path, seed: int) -> None:
-    """Generate, label and write every set; `seed` fixes all of them."""
-    for number, (name, source) in enumerate(DATA_SETS.items()):
+def make(output: Path, names: list[str], seed: int) -> None:
+    """Generate, label and write the named sets; `seed` fixes each, whichever others are made."""
+    for name in names:
         began = time.monotonic()
         frames, labels = [], []
-        for frame in source(np.random.default_rng((seed, number))):
+        rng = np.random.default_rng((seed, list(DATA_SETS).index(name)))
+        for frame in DATA_SETS[name](rng):
             frames.append(frame)
             labels.append(label(frame))
             seconds = time.monotonic() - began
@@ -303,9 +307,9 @@ def finite_difference_virial(atoms: Atoms) -> Array:
     return virial
 
 
-def check(output: Path) -> None:
-    """Print, for the middle frame of every set, how far its labels are from finite differences."""
-    for name in DATA_SETS:
+def check(output: Path, names: list[str]) -> None:
+    """Print, for the middle frame of every named set, how far its labels are from finite differences."""
+    for name in names:
         folder = output / name
         atoms, stored = read(folder, len(np.load(folder / "set.000" / "energy.npy")) // 2)
         energy = abs(label(atoms).energy - stored.energy)
@@ -321,13 +325,14 @@ def main() -> None:
     """Run the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--output", type=Path, default=Path(__file__).parent / "data")
+    parser.add_argument("--sets", nargs="+", choices=DATA_SETS, default=list(DATA_SETS))
     parser.add_argument("--seed", type=int, default=20240)
     parser.add_argument("--check", action="store_true", help="check the data, make none")
     arguments = parser.parse_args()
     if arguments.check:
-        check(arguments.output)
+        check(arguments.output, arguments.sets)
     else:
-        make(arguments.output, arguments.seed)
+        make(arguments.output, arguments.sets, arguments.seed)
 
 
 if __name__ == "__main__":

@@ -3,19 +3,24 @@
 The document is read without the framework, so that every such file can be converted on any machine.
 """
 
+import hashlib
+import json
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
+from dpcore.backend.adapter import Exporter
 from dpcore.errors import DPError
 from dpcore.formats import Document
 from dpcore.registry import backend
-from dpcore_serialization.dp import document_from_bytes
-from dpcore_serialization.dp import format as dp
+from dpcore_serialization.atomic import replacing, replacing_folder
+from dpcore_serialization.dp import document_bytes, document_from_bytes
 
 # Where the document is inside each kind of file.
 MEMBER = "model.dp"
 FOLDER_MEMBER = Path("assets.extra") / MEMBER
+MANIFEST = Path("assets.extra") / "manifest.json"
 
 _LARGEST = 64 << 30
 
@@ -41,7 +46,11 @@ class ArtefactFormat:
 
     def write(self, path: Path, document: Document) -> None:
         """Compile the model and write it with its document."""
-        backend(self.backend).export(document, path)
+        exporter = cast("Exporter", backend(self.backend))
+        with (replacing_folder if self.folder else replacing)(path) as target:
+            exporter.export(document.model, document_bytes(document), target)
+            if self.folder:
+                write_manifest(target)
 
 
 pt2 = ArtefactFormat("torch")
@@ -53,8 +62,43 @@ def _read_folder(path: Path) -> Document:
     if not path.exists():
         raise DPError(f"{path}: no such file or folder")
     if not (path / FOLDER_MEMBER).is_file():
-        raise DPError(f"{path}: holds no {FOLDER_MEMBER}; it was not written by dpcore and cannot be converted")
-    return dp.read(path / FOLDER_MEMBER)
+        raise DPError(
+            f"{path}: holds no {FOLDER_MEMBER}; it was not written by dpcore and cannot be converted"
+        )
+    check_manifest(path)
+    return document_from_bytes(path, (path / FOLDER_MEMBER).read_bytes())
+
+
+def write_manifest(folder: Path) -> None:
+    """Write the sha256 of every file of a folder into it."""
+    text = json.dumps(_hashes(folder), indent=1, sort_keys=True)
+    (folder / MANIFEST).write_text(text, encoding="utf-8")
+
+
+def check_manifest(folder: Path) -> None:
+    """Raise a DPError if a file of a folder differs from its manifest."""
+    try:
+        expected = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        found = _hashes(folder)
+    except (OSError, ValueError) as error:
+        raise DPError(
+            f"{folder}: {MANIFEST} is missing or damaged ({error}); convert the model again"
+        ) from error
+    for name in sorted(expected.keys() | found.keys()):
+        if expected.get(name) != found.get(name):
+            raise DPError(
+                f"{folder}: {name} is damaged, missing or was added; convert the model again"
+            )
+
+
+def _hashes(folder: Path) -> dict[str, str]:
+    files = sorted(f for f in folder.rglob("*") if f.is_file() and f != folder / MANIFEST)
+    return {f.relative_to(folder).as_posix(): _sha256(f) for f in files}
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _read_zip(path: Path) -> bytes:
@@ -62,12 +106,20 @@ def _read_zip(path: Path) -> bytes:
         with zipfile.ZipFile(path) as archive:
             names = [n for n in archive.namelist() if n.rpartition("/")[2] == MEMBER]
             if len(names) != 1:
-                raise DPError(f"{path}: holds no {MEMBER}; it was not written by dpcore and cannot be converted")
+                raise DPError(
+                    f"{path}: holds no {MEMBER}; it was not written by dpcore and cannot be converted"
+                )
+            if (damaged := archive.testzip()) is not None:
+                raise DPError(f"{path}: the member {damaged} is damaged; convert the model again")
             size = archive.getinfo(names[0]).file_size
             if size > min(_LARGEST, 200 * path.stat().st_size):
-                raise DPError(f"{path}: declares {size} bytes of {MEMBER}; the file is damaged or hostile")
+                raise DPError(
+                    f"{path}: declares {size} bytes of {MEMBER}; the file is damaged or hostile"
+                )
             return archive.read(names[0])
     except FileNotFoundError:
         raise DPError(f"{path}: no such file") from None
     except (OSError, zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as error:
-        raise DPError(f"{path}: damaged, or no compiled model ({error}); convert it again") from error
+        raise DPError(
+            f"{path}: damaged, or no compiled model ({error}); convert it again"
+        ) from error

@@ -12,6 +12,7 @@ import mmap
 import os
 import re
 import struct
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,7 +32,7 @@ MAX_HEADER_BYTES = 256 * 2**20
 MAX_TOTAL_BYTES = 64 * 2**30
 MAX_COMPRESSION = 200
 _SIGNATURE = b"\x89HDF\r\n\x1a\n"
-_FILTERS = (h5z.FILTER_DEFLATE, h5z.FILTER_SHUFFLE, h5z.FILTER_FLETCHER32)
+_FILTERS = {h5z.FILTER_DEFLATE, h5z.FILTER_SHUFFLE, h5z.FILTER_FLETCHER32}
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,7 @@ def write(path: str | os.PathLike[str], contents: Contents) -> None:
     _check_sizes(path, contents)
     try:
         with replacing(path) as temporary:
-            temporary.write_bytes(_image(contents))
+            temporary.write_bytes(image(contents))
     except OSError as error:
         raise DPError(
             f"cannot write {path}: {error.strerror or error}; a file that was there before is"
@@ -93,7 +94,16 @@ def read(path: str | os.PathLike[str]) -> Contents:
         raise
     except MemoryError as error:
         raise DPError(f"{path} does not fit in memory; use a machine with more memory") from error
-    except (OSError, RuntimeError, LookupError, ValueError, TypeError, ArithmeticError) as error:
+    except (
+        OSError,
+        RuntimeError,
+        LookupError,
+        ValueError,
+        TypeError,
+        ArithmeticError,
+        zlib.error,
+        struct.error,
+    ) as error:
         raise _damaged(path, " ".join(str(error).split())) from error
 
 
@@ -137,10 +147,10 @@ def _bfloat16_type() -> h5t.TypeID:
 
 
 _BFLOAT16 = np.dtype(ml_dtypes.bfloat16)
-_PLAIN = [np.dtype(code).newbyteorder("<") for code in "efdbhiqBHIQ?"]
+_CODES = ("f2", "f4", "f8", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "b1")
+_PLAIN = [np.dtype(order + code) for code in _CODES for order in "<>"]
 _TYPES = {dtype: h5t.py_create(dtype, logical=True) for dtype in _PLAIN}
 _TYPES[_BFLOAT16] = _bfloat16_type()
-_BIG_ENDIAN = {dtype: h5t.py_create(dtype.newbyteorder(">"), logical=True) for dtype in _PLAIN}
 
 
 def _damaged(path: str | os.PathLike[str], what: str) -> DPError:
@@ -170,7 +180,7 @@ def _check_names(path: str | os.PathLike[str], contents: Contents) -> None:
 def _check_sizes(path: str | os.PathLike[str], contents: Contents) -> None:
     for name, array in contents.arrays.items():
         if array.dtype.newbyteorder("<") not in _TYPES:
-            allowed = ", ".join(dtype.name for dtype in _TYPES)
+            allowed = ", ".join(sorted({dtype.name for dtype in _TYPES}))
             raise DPError(
                 f"cannot write {path}: array {name!r} has dtype {array.dtype}; allowed: {allowed}"
             )
@@ -185,7 +195,8 @@ def _check_sizes(path: str | os.PathLike[str], contents: Contents) -> None:
         )
 
 
-def _image(contents: Contents) -> memoryview:
+def image(contents: Contents) -> memoryview:
+    """Return the bytes of the file that holds ``contents``."""
     # Built in memory because libhdf5 is left in a broken state when the disk fills up under it.
     # v1.8 is the oldest layout whose metadata carries checksums; pinned, so files do not vary.
     stream = io.BytesIO()
@@ -254,11 +265,13 @@ class _Budget:
 
 @dataclass(frozen=True)
 class _Stored:
-    """One array still on disk."""
+    """One checked array still on disk; ``chunk`` is None where it lies there in one piece."""
 
     dataset: h5d.DatasetID
     dtype: np.dtype
     shape: tuple[int, ...]
+    chunk: tuple[int, ...] | None
+    filters: tuple[int, ...]
 
 
 def _check_start(path: str | os.PathLike[str]) -> None:
@@ -374,35 +387,76 @@ def _inspect(dataset: h5d.DatasetID, name: str, budget: _Budget) -> _Stored:
     layout = settings.get_layout()
     if settings.get_external_count() or layout not in (h5d.COMPACT, h5d.CONTIGUOUS, h5d.CHUNKED):
         raise _refused(budget.path, f"array {name!r} is stored in another file")
-    filters = [settings.get_filter(index)[0] for index in range(settings.get_nfilters())]
+    filters = tuple(settings.get_filter(index)[0] for index in range(settings.get_nfilters()))
     # Each at most once: decompressing twice would multiply what a small file can demand.
-    if any(code not in _FILTERS for code in filters) or len(set(filters)) < len(filters):
+    if not _FILTERS.issuperset(filters) or len(set(filters)) < len(filters):
         raise _refused(budget.path, f"array {name!r} needs the filters {filters}")
-    dtype = _dtype(dataset.get_type())
-    space = dataset.get_space()
+    kind, space = dataset.get_type(), dataset.get_space()
+    dtype = next((dtype for dtype, known in _TYPES.items() if kind.equal(known)), None)
     if dtype is None or space.get_simple_extent_type() == h5s.NULL:
         raise _refused(budget.path, f"array {name!r} has no plain numeric type")
     shape = space.get_simple_extent_dims()
+    chunk = settings.get_chunk() if layout == h5d.CHUNKED else None
     declared, stored = math.prod(shape) * dtype.itemsize, dataset.get_storage_size()
-    if layout == h5d.CHUNKED:
-        sizes = zip(shape, settings.get_chunk(), strict=True)
-        budget.add_objects(math.prod(-(-size // max(chunk, 1)) for size, chunk in sizes))
-    if declared > stored * MAX_COMPRESSION or (layout != h5d.CHUNKED and declared != stored):
+    if declared > stored * MAX_COMPRESSION or (not chunk and declared != stored):
         raise _damaged(budget.path, f"array {name!r} declares {declared} bytes, stores {stored}")
     budget.add_bytes(stored, declared)
-    return _Stored(dataset, dtype, shape)
+    found = _Stored(dataset, dtype, shape, chunk, filters)
+    budget.add_objects(math.prod(_chunk_counts(found)))
+    return found
 
 
-def _dtype(kind: h5t.TypeID) -> np.dtype | None:
-    known = (*_TYPES.items(), *_BIG_ENDIAN.items())
-    return next((dtype for dtype, candidate in known if kind.equal(candidate)), None)
+def _chunk_counts(stored: _Stored) -> list[int]:
+    chunk = stored.chunk or stored.shape
+    return [-(-size // max(part, 1)) for size, part in zip(stored.shape, chunk, strict=True)]
 
 
 def _load(stored: _Stored) -> np.ndarray:
     array = np.empty(stored.shape, stored.dtype)
-    if array.size:
+    if stored.chunk:
+        _load_chunks(stored, array)
+    elif array.size:
         raw = array.view(np.uint16) if array.dtype == _BFLOAT16 else array
         stored.dataset.read(h5s.ALL, h5s.ALL, raw, mtype=_TYPES[stored.dtype])
     if array.dtype == bool and array.view(np.uint8).max(initial=0) > 1:
         raise ValueError("a truth value is neither 0 nor 1")
-    return array
+    return array.astype(array.dtype.newbyteorder("="), copy=False)
+
+
+def _load_chunks(stored: _Stored, array: np.ndarray) -> None:
+    # Decoded here because libhdf5's filters read out of bounds on damaged chunks.
+    chunk = stored.chunk or ()
+    for index in np.ndindex(*_chunk_counts(stored)):
+        start = tuple(place * part for place, part in zip(index, chunk, strict=True))
+        mask, data = stored.dataset.read_direct_chunk(start)
+        block = np.frombuffer(_decode(stored, mask, data), stored.dtype).reshape(chunk)
+        part = array[tuple(slice(at, at + size) for at, size in zip(start, chunk, strict=True))]
+        part[...] = block[tuple(slice(size) for size in part.shape)]
+
+
+def _decode(stored: _Stored, mask: int, data: bytes) -> bytes:
+    size = math.prod(stored.chunk or ()) * stored.dtype.itemsize
+    for place, code in reversed(list(enumerate(stored.filters))):
+        if mask >> place & 1:
+            continue
+        if code == h5z.FILTER_FLETCHER32:
+            data = _without_fletcher32(data)
+        elif code == h5z.FILTER_DEFLATE:
+            # A few bytes more than the chunk, as a checksum may be inside; 0 would mean no limit.
+            data = zlib.decompressobj().decompress(data, size + 8)
+        else:
+            whole = len(data) // stored.dtype.itemsize * stored.dtype.itemsize
+            planes = np.frombuffer(data[:whole], np.uint8).reshape(stored.dtype.itemsize, -1)
+            data = planes.T.tobytes() + data[whole:]
+    return data
+
+
+def _without_fletcher32(data: bytes) -> bytes:
+    body, expected = data[:-4], struct.unpack("<HH", data[-4:])
+    words = np.frombuffer(body + b"\0" * (len(body) % 2), ">u2").astype(np.uint64)
+    # Both sums in modulo 65535, where HDF5 writes 0 either as 0 or as 65535.
+    weights = np.arange(len(words), 0, -1, dtype=np.uint64) % 65535
+    sums = int(words.sum()), int((words * weights).sum())
+    if any((found - want) % 65535 for found, want in zip(sums, expected, strict=True)):
+        raise ValueError("a chunk differs from its checksum")
+    return body

@@ -13,6 +13,10 @@ from dpcore_serialization.deepmd import read_model, write_model
 from dpcore_serialization.deepmd.arrays import map_variables
 from dpcore_serialization.provenance import deepmd_provenance, deepmd_stamp
 
+# The C versions are many times faster, but not everywhere.
+_SAFE_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_SAFE_DUMPER: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+
 _DTYPES = ("float16", "float32", "float64", "bfloat16", "int32", "int64", "bool")
 
 
@@ -26,7 +30,7 @@ class YamlFormat:
         """Read a file written by DeePMD-kit or by :meth:`write`."""
         try:
             text = path.read_text(encoding="utf-8")
-            data = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+            data = yaml.load(text, Loader=_SAFE_LOADER)  # noqa: S506  # one of the safe loaders
         except FileNotFoundError:
             raise DPError(f"{path}: no such file") from None
         except (OSError, UnicodeDecodeError, RecursionError, yaml.YAMLError) as error:
@@ -50,7 +54,7 @@ class YamlFormat:
             "model_def_script": document.provenance.get("model_def_script", {}),
             "@variables": {},
         }
-        text = yaml.dump(data, Dumper=getattr(yaml, "CSafeDumper", yaml.SafeDumper))
+        text = yaml.dump(data, Dumper=_SAFE_DUMPER)
         with replacing(path) as temporary:
             temporary.write_text(text, encoding="utf-8")
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from dpcore import tree
 from dpcore.errors import DPError
 from dpcore.formats import Document
 from dpcore.models import EnergyModel
-from dpcore_serialization.container import Contents, digest, read, verify, write
+from dpcore_serialization.container import Contents, digest, image, read, verify, write
 from dpcore_serialization.deepmd import read_model, write_model
 from dpcore_serialization.deepmd.arrays import map_variables
 from dpcore_serialization.migrate import FORMAT, migrate
@@ -45,6 +46,22 @@ class DPFormat:
 format = DPFormat()  # noqa: A001  # the name that formats are found by
 
 
+def document_bytes(document: Document) -> bytes:
+    """Return the file of a document as bytes, to be put inside another file."""
+    return bytes(image(contents_of(document)))
+
+
+def document_from_bytes(path: Path, data: bytes) -> Document:
+    """Read a document that was found inside the file ``path``."""
+    with tempfile.TemporaryDirectory() as folder:
+        inner = Path(folder, "model.dp")
+        inner.write_bytes(data)
+        try:
+            return _document(path, read(inner))
+        except DPError as error:
+            raise DPError(str(error).replace(str(inner), f"{path}: the model.dp inside")) from error
+
+
 def contents_of(document: Document) -> Contents:
     """Return the arrays and headers of a document's file."""
     values = {path: np.asarray(value) for path, value in tree.arrays(document.model).items()}
@@ -70,6 +87,16 @@ def contents_of(document: Document) -> Contents:
     arrays = {places[path]: value for path, value in values.items()}
     return Contents(
         arrays=arrays, headers={"dpcore": _dump(own), "json": foreign, "software": "dpcore"}
+    )
+
+
+def _document(path: Path, contents: Contents) -> Document:
+    if "dpcore" in contents.headers:
+        return _read_own(path, contents)
+    if "json" in contents.headers:
+        return _read_deepmd(path, contents)
+    raise DPError(
+        f"{path}: an HDF5 file, but no model: it has neither a 'dpcore' nor a 'json' header"
     )
 
 

@@ -23,13 +23,15 @@ def deepmd_stamp() -> dict[str, str]:
 
 def deepmd_provenance(path: Path, header: dict[str, Any]) -> dict[str, Any]:
     """Return the provenance of a model read from one of DeePMD-kit's files."""
+    stamps = {key: str(header[key]) for key in ("software", "version", "time") if key in header}
     source = {
         "file": path.name,
         "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
-        **{key: str(header[key]) for key in ("software", "version", "time") if key in header},
+        **stamps,
     }
     script = header.get("model_def_script")
-    return {"source": source} | ({"model_def_script": script} if isinstance(script, dict) else {})
+    provenance: dict[str, Any] = {"source": source}
+    return provenance | ({"model_def_script": script} if isinstance(script, dict) else {})
 
 
 def now() -> str:

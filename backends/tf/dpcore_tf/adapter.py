@@ -13,6 +13,7 @@ from dpcore.backend import Capabilities
 from dpcore.errors import DPError
 from dpcore.formats import Document
 from dpcore.infer.engine import Engine
+from dpcore.models.energy import EnergyModel
 from dpcore_tf import namespace as _namespace  # noqa: F401  # registers the function set
 
 
@@ -88,8 +89,14 @@ class TensorFlowAdapter:
 
         return with_gradient
 
-    def load_artefact(self, path: Path, document: Document, device: str | None) -> Engine:
+    def export(self, model: EnergyModel, document: bytes, path: Path) -> None:
+        """Write a compiled model with the document inside."""
+        from dpcore_tf.artefact import write
+
+        write(self, model, document, path)
+
+    def load(self, path: Path, document: Document, device: str | None) -> Engine:
         """Return the engine that runs a compiled file."""
         from dpcore_tf.artefact import load
 
-        return load(path, document, self.device(device))
+        return load(self, path, document, self.device(device))

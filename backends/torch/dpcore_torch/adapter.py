@@ -12,6 +12,7 @@ from dpcore.backend import Capabilities
 from dpcore.errors import DPError
 from dpcore.formats import Document
 from dpcore.infer.engine import Engine
+from dpcore.models.energy import EnergyModel
 from dpcore_torch import namespace as _namespace  # noqa: F401  # registers the function set
 
 
@@ -53,7 +54,8 @@ class TorchAdapter:
     def to_numpy(self, x: torch.Tensor) -> np.ndarray:
         """Return a tensor as a NumPy array."""
         x = x.detach().cpu()
-        return (x.float() if x.dtype == torch.bfloat16 else x).numpy()
+        values: np.ndarray = (x.float() if x.dtype == torch.bfloat16 else x).numpy()
+        return values
 
     def compile(
         self, function: Callable[..., Any], *, requested: bool | None = None
@@ -63,7 +65,8 @@ class TorchAdapter:
             return function
         from dpcore_torch.compiled import compile_function
 
-        return compile_function(function)
+        compiled: Callable[..., Any] = compile_function(function)
+        return compiled
 
     def value_and_grad(self, function: Callable[[Any], tuple[Any, Any]]) -> Callable[[Any], Any]:
         """Return a function giving ``((value, auxiliary), gradient)``."""
@@ -76,8 +79,14 @@ class TorchAdapter:
 
         return with_gradient
 
-    def load_artefact(self, path: Path, document: Document, device: str | None) -> Engine:
+    def export(self, model: EnergyModel, document: bytes, path: Path) -> None:
+        """Write a compiled model with the document inside."""
+        from dpcore_torch.artefact import write
+
+        write(self, model, document, path)
+
+    def load(self, path: Path, document: Document, device: str | None) -> Engine:
         """Return the engine that runs a compiled file."""
         from dpcore_torch.artefact import load
 
-        return load(path, document, self.device(device))
+        return load(self, path, document, self.device(device or "cpu"))

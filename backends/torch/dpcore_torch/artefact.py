@@ -1,40 +1,87 @@
 """`.pt2` files: the model with its forces, traced, exported and compiled ahead of time."""
 
+import io
 import logging
+import platform
+import warnings
+import zipfile
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
+from torch._inductor import aot_compile
+from torch._inductor.cpp_builder import get_cpp_compiler
+from torch._inductor.exc import InvalidCxxCompiler
 from torch.export import Dim, ExportedProgram
+from torch.export.pt2_archive._package import load_pt2, package_pt2
 from torch.fx.experimental import _config as tracing
 from torch.fx.experimental.proxy_tensor import make_fx
 
+from dpcore.backend.adapter import to_backend
 from dpcore.formats import Document
+from dpcore.infer.artefact import ArtefactEngine
+from dpcore.infer.engine import Arrays
 from dpcore.infer.signature import Signature, signature
-from dpcore.models.prediction import predict
+from dpcore.models.energy import EnergyModel
+from dpcore.models.prediction import OUTPUTS, predict
+from dpcore.models.prepare import prepare
 
 if TYPE_CHECKING:
     from dpcore_torch.adapter import TorchAdapter
 
 log = logging.getLogger(__name__)
 
-OUTPUTS = ("energy", "atom_energy", "force", "virial", "atom_virial")
+# Any x86-64 processor with AVX2 runs the file, not the one it was compiled on alone.
+_PORTABLE = {"cpp.march": "x86-64-v3", "cpp.simdlen": 256}
 
 
-def export(adapter: "TorchAdapter", document: Document) -> ExportedProgram:
-    """Return the model as an exported program with atom, neighbour and frame counts left open."""
-    inputs = signature(document.model)
-    model = adapter.tree(document.model)
+def write(adapter: "TorchAdapter", model: EnergyModel, document: bytes, path: Path) -> None:
+    """Compile a model and write it with its document."""
+    archive = io.BytesIO(_package(export(adapter, model)))
+    with zipfile.ZipFile(archive, "a") as file:
+        root = file.namelist()[0].partition("/")[0]
+        file.writestr(f"{root}/dpcore/model.dp", document)
+    path.write_bytes(archive.getvalue())
+
+
+def load(
+    adapter: "TorchAdapter", path: Path, document: Document, device: torch.device
+) -> ArtefactEngine:
+    """Return the engine that runs a compiled file."""
+    with _quiet():
+        contents = load_pt2(str(path))
+    if contents.aoti_runners:
+        run: Any = contents.aoti_runners["model"]
+    else:
+        run = contents.exported_programs["model"].module()
+    names = [item.path for item in signature(document.model).inputs]
+
+    def program(arrays: Mapping[str, np.ndarray]) -> Arrays:
+        with torch.no_grad():
+            outputs = run(*(adapter.asarray(arrays[name], device) for name in names))
+        return {n: adapter.to_numpy(x) for n, x in zip(OUTPUTS, outputs, strict=True)}
+
+    return ArtefactEngine(adapter, document, program, str(device))
+
+
+def export(adapter: "TorchAdapter", model: EnergyModel) -> ExportedProgram:
+    """Return the model as an exported program that leaves atom, neighbour and frame counts open."""
+    inputs = signature(model)
+    tensors = to_backend(adapter, prepare(model), torch.device("cpu"))
     names = [item.path for item in inputs.inputs]
 
     def run(*arrays: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        out = predict(adapter, model, inputs.batch(dict(zip(names, arrays, strict=True))))
+        out = predict(adapter, tensors, inputs.batch(dict(zip(names, arrays, strict=True))))
         return tuple(out[name] for name in OUTPUTS)
 
     example = tuple(torch.from_numpy(x) for x in inputs.example().values())
     # Axes of equal length would otherwise be taken for one and the same.
-    with tracing.patch(use_duck_shape=False):
+    with tracing.patch(use_duck_shape=False), _quiet():
         graph = make_fx(run, tracing_mode="symbolic", _allow_non_fake_inputs=True)(*example)
-    return torch.export.export(graph, example, dynamic_shapes=_dynamic_shapes(inputs))
+        return torch.export.export(graph, example, dynamic_shapes=_dynamic_shapes(inputs))
 
 
 def _dynamic_shapes(inputs: Signature) -> tuple[dict[int, Any], ...]:
@@ -43,3 +90,32 @@ def _dynamic_shapes(inputs: Signature) -> tuple[dict[int, Any], ...]:
         {i: dims[a] for i, a in enumerate(item.axes) if isinstance(a, str)}
         for item in inputs.inputs
     )
+
+
+def _package(program: ExportedProgram) -> bytes:
+    """Compile a program if the machine can, and return its archive."""
+    archive = io.BytesIO()
+    try:
+        get_cpp_compiler()
+    except InvalidCxxCompiler:
+        log.warning("no C++ compiler found: the file holds the exported program, not compiled code")
+        package_pt2(archive, exported_programs={"model": program})
+        return archive.getvalue()
+    options: dict[str, Any] = {"aot_inductor.package": True} | _processor()
+    with _quiet():
+        arguments = program.example_inputs[0] if program.example_inputs else ()
+        files: Any = aot_compile(program.module(), arguments, options=options)
+        package_pt2(archive, aoti_files={"model": files})
+    return archive.getvalue()
+
+
+def _processor() -> dict[str, Any]:
+    capability = torch.backends.cpu.get_cpu_capability()
+    portable = platform.machine() in {"x86_64", "AMD64"} and capability.startswith("AVX")
+    return dict(_PORTABLE) if portable else {}
+
+
+def _quiet() -> AbstractContextManager[Any]:
+    """Return a context that hides the tracer's warnings about its own internals."""
+    context = warnings.catch_warnings(action="ignore")
+    return context

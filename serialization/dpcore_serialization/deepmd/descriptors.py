@@ -51,8 +51,8 @@ def write_se_e2_a(descriptor: SeE2A, type_map: list[str]) -> dict[str, Any]:
         "resnet_dt": descriptor.resnet_dt,
         "precision": descriptor.precision,
     }
-    keys = ("rcut", "rcut_smth", "sel", "axis_neuron", "trainable", "type_one_side")
-    keys += ("exclude_types", "env_protection", "set_davg_zero")
+    keys = ["rcut", "rcut_smth", "sel", "axis_neuron", "trainable", "type_one_side"]
+    keys += ["exclude_types", "env_protection", "set_davg_zero"]
     return {
         "@class": "Descriptor",
         "type": "se_e2_a",

@@ -1,0 +1,69 @@
+"""Fixtures of the consistency tests; the modules beside this file hold what they are made of."""
+
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from harness import FRAMEWORKS, Backend, engine_of  # noqa: E402
+
+from dpcore.infer.evaluator import Evaluator  # noqa: E402
+from dpcore.infer.frames import Frame, Prediction  # noqa: E402
+from dpcore.models import EnergyModel  # noqa: E402
+
+
+@pytest.fixture(params=list(Backend), ids=str)
+def backend(request: pytest.FixtureRequest) -> Backend:
+    """Every backend, the two strict ones included."""
+    return request.param.required()
+
+
+@pytest.fixture(params=FRAMEWORKS, ids=str)
+def framework(request: pytest.FixtureRequest) -> Backend:
+    """The backends that users choose from."""
+    return request.param.required()
+
+
+class Evaluators:
+    """Evaluators by model and backend, so that nothing is compiled twice in one session."""
+
+    def __init__(self) -> None:
+        self._kept: dict[tuple[int, Backend, str | None], tuple[EnergyModel, Evaluator]] = {}
+
+    def of(self, model: EnergyModel, backend: Backend, dtype: str | None = None) -> Evaluator:
+        """Return the evaluator of a model on a backend."""
+        key = (id(model), backend, dtype)
+        if key not in self._kept:
+            evaluator = Evaluator(model, engine_of(model, backend, dtype), batch_atoms=100_000)
+            self._kept[key] = (model, evaluator)  # the model stays alive, so its id stays its own
+        return self._kept[key][1]
+
+
+@pytest.fixture(scope="session")
+def evaluators() -> Evaluators:
+    """The evaluators of this session."""
+    return Evaluators()
+
+
+Predict = Callable[..., list[Prediction]]
+
+
+@pytest.fixture
+def predict(evaluators: Evaluators) -> Predict:
+    """Return ``predict(model, frames, backend=Backend.NUMPY, dtype=None)``."""
+
+    def call(
+        model: EnergyModel,
+        frames: Sequence[Frame],
+        backend: Backend = Backend.NUMPY,
+        dtype: str | None = None,
+    ) -> list[Prediction]:
+        predictions = evaluators.of(model, backend, dtype).predict(frames)
+        assert all(np.isfinite(v).all() for p in predictions for v in p.values())
+        return predictions
+
+    return call

@@ -1,0 +1,166 @@
+"""The backends under test: the four that ship, and two that forgive less."""
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from enum import Enum
+from typing import Any, Self
+
+import array_api_strict
+import numpy as np
+import pytest
+from autograd.numpy.numpy_boxes import ArrayBox
+
+from dpcore.backend import Adapter, Capabilities
+from dpcore.backend.reference import XP, NumpyAdapter
+from dpcore.errors import DPError
+from dpcore.infer.engine import TreeEngine
+from dpcore.models import EnergyModel
+from dpcore.registry import backend as adapter_of
+from dpcore.tree import map_arrays
+from dpcore.xp import FUNCTIONS
+
+
+class Backend(Enum):
+    """A backend of the tests, by the name it is shown under."""
+
+    NUMPY = "numpy"
+    TORCH = "torch"
+    JAX = "jax"
+    TENSORFLOW = "tensorflow"
+    STRICT = "array_api_strict"
+    READ_ONLY = "read_only"
+
+    def __str__(self) -> str:
+        return self.value
+
+    def required(self) -> Self:
+        """Skip the test where the framework is missing, but fail in continuous integration."""
+        try:
+            self.adapter()
+        except DPError as error:
+            if os.environ.get("CI"):
+                pytest.fail(f"continuous integration needs every framework: {error}")
+            pytest.skip(str(error))
+        return self
+
+    def adapter(self) -> Adapter:
+        """Return the adapter, strict ones included."""
+        if self is Backend.STRICT:
+            return StrictAdapter()
+        return ReadOnlyAdapter() if self is Backend.READ_ONLY else adapter_of(self.value)
+
+
+FRAMEWORKS = [Backend.NUMPY, Backend.TORCH, Backend.JAX, Backend.TENSORFLOW]
+COMPILED = [Backend.JAX, Backend.TENSORFLOW]
+
+
+def engine_of(model: EnergyModel, backend: Backend, dtype: str | None = None) -> TreeEngine:
+    """Return a fresh engine."""
+    return TreeEngine(model, backend.adapter(), dtype=dtype)
+
+
+def read_only(x: Any) -> Any:
+    """Return an array that refuses to be written to, with the arrays inside an autograd box."""
+    if isinstance(x, ArrayBox):
+        read_only(x._value)
+    elif isinstance(x, np.ndarray):
+        x.flags.writeable = False
+    elif isinstance(x, list):
+        return [read_only(v) for v in x]
+    return x
+
+
+def _sealed(function: Callable[..., Any]) -> Callable[..., Any]:
+    return lambda *args, **kwargs: read_only(function(*args, **kwargs))
+
+
+@contextmanager
+def _sealed_namespace() -> Iterator[None]:
+    """Make every function of the reference return read-only arrays."""
+    open_functions = dict(vars(XP))
+    vars(XP).update({name: _sealed(open_functions[name]) for name in FUNCTIONS})
+    try:
+        yield
+    finally:
+        vars(XP).update(open_functions)
+
+
+class ReadOnlyAdapter(NumpyAdapter):
+    """NumPy whose arrays, given or computed, refuse to be written to."""
+
+    name = "read_only"
+
+    def scope(self) -> AbstractContextManager[Any]:
+        return _sealed_namespace()
+
+    def asarray(self, x: np.ndarray, device: Any = None) -> np.ndarray:  # noqa: ARG002
+        return read_only(x.copy())
+
+
+class StrictAdapter:
+    """The smallest array API there is: what a model does beyond the standard fails.
+
+    It has no derivatives, so those of the reference are put in their place.
+    """
+
+    name = "array_api_strict"
+    capabilities = Capabilities()
+
+    def version(self) -> str:
+        return str(array_api_strict.__version__)
+
+    def device(self, name: str | None) -> None:
+        assert name is None
+
+    def scope(self) -> AbstractContextManager[Any]:
+        # What the size of a result may not depend on is what compilers cannot know.
+        return array_api_strict.ArrayAPIStrictFlags(
+            boolean_indexing=False, data_dependent_shapes=False
+        )
+
+    def asarray(self, x: np.ndarray, device: Any = None) -> Any:  # noqa: ARG002
+        return array_api_strict.asarray(x)
+
+    def to_numpy(self, x: Any) -> np.ndarray:
+        return np.asarray(x)
+
+    def compile(
+        self, function: Callable[..., Any], *, requested: bool | None = None
+    ) -> Callable[..., Any]:
+        assert not requested
+
+        def call(model: Any, batch: Any) -> Mapping[str, Any]:
+            self._reference = (map_arrays(np.asarray, model), map_arrays(np.asarray, batch))
+            return function(model, batch)
+
+        return call
+
+    def value_and_grad(self, function: Callable[[Any], tuple[Any, Any]]) -> Callable[[Any], Any]:
+        model, batch = self._reference
+
+        def total(displacement: Any) -> tuple[Any, Any]:
+            energy = model.atomic(batch, displacement)
+            return energy.sum(), None
+
+        def with_gradient(x: Any) -> Any:
+            _, gradient = NumpyAdapter().value_and_grad(total)(np.asarray(x))
+            return function(x), array_api_strict.asarray(gradient)
+
+        return with_gradient
+
+
+def assert_close(actual: Any, expected: Any, tolerance: float, what: str = "") -> None:
+    """Compare within a tolerance relative to the largest expected number, or to 0.01 if all are smaller."""
+    actual, expected = np.asarray(actual), np.asarray(expected)
+    assert actual.shape == expected.shape, f"{what}: {actual.shape} is not {expected.shape}"
+    scale = max(float(np.abs(expected).max(initial=0.0)), 0.01)
+    worst = float(np.abs(actual - expected).max(initial=0.0)) / scale
+    assert worst <= tolerance, f"{what}: differs by {worst:.1e} of {scale:.1e}, not {tolerance:.0e}"
+
+
+def assert_same(actual: Mapping[str, Any], expected: Mapping[str, Any], tolerance: float) -> None:
+    """Compare all that is predicted for a frame."""
+    assert actual.keys() == expected.keys()
+    for key, value in expected.items():
+        assert_close(actual[key], value, tolerance, key)

@@ -1,0 +1,82 @@
+"""Every backend against the reference, on every example model."""
+
+import numpy as np
+import pytest
+
+from dpcore.backend.adapter import to_backend
+from dpcore.infer.assemble import assemble
+from dpcore.infer.engine import TreeEngine
+from dpcore.infer.frames import Frame
+from dpcore.models.prediction import predict as predict_batch
+from dpcore.neighbours.sizes import ExactSizes
+from example_models import EXAMPLES
+from harness import Backend, assert_close, assert_same
+
+# A result passes through some ten roundings on its way through the networks and back, and forces are
+# differences of larger numbers: 32 units of the last place bound what precision can take away.
+TOLERANCES = {
+    "float64": 1e-10,
+    "float32": 32 * 2.0**-23,
+    "float16": 32 * 2.0**-10,
+    "bfloat16": 32 * 2.0**-7,
+}
+
+
+def frames_of(example):
+    """Return a crystal, a cluster, and a smaller cluster with places where no atom is."""
+    small = example.frame(periodic=False, seed=1)
+    types = np.where([True, False, True, True, True, True, False, False], small.types, -1)
+    hole = Frame(small.coord, types, None, fparam=small.fparam, aparam=small.aparam)
+    return [example.frame(), example.frame(periodic=False), hole]
+
+
+def applies(example, backend):
+    return backend is not Backend.STRICT or example.precision in {"float64", "float32"}
+
+
+CASES = [pytest.param(e, b, id=f"{b}-{e}") for b in Backend for e in EXAMPLES if applies(e, b)]
+
+
+@pytest.mark.parametrize(("example", "backend"), CASES)
+def test_backend_agrees_with_reference(example, backend, predict):
+    backend.required()
+    frames = frames_of(example)
+    exact = predict(example.model if example.precision == "float64" else example.double(), frames)
+    for result, expected in zip(predict(example.model, frames, backend), exact, strict=True):
+        assert_same(result, expected, TOLERANCES[example.precision])
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=str)
+def test_example_is_not_trivial(example, predict):
+    for result in predict(example.model, frames_of(example)[:2]):
+        assert np.abs(result["force"]).max() > 3e-4
+        assert np.abs(result["virial"]).max() > 1e-3
+
+
+EAGER = [
+    pytest.param(e, b, id=f"{b}-{e}")
+    for b in (Backend.NUMPY, Backend.TORCH, Backend.STRICT)
+    for e in EXAMPLES
+    if e.precision == "float64"
+]
+
+
+@pytest.mark.parametrize(("example", "backend"), EAGER)
+def test_preparing_a_model_changes_no_number(example, backend):
+    adapter = backend.required().adapter()
+    batch = assemble(frames_of(example), example.model.selection, ExactSizes()).batch
+    prepared = TreeEngine(example.model, adapter).predict(batch)
+    function = adapter.compile(lambda m, b: predict_batch(adapter, m, b), requested=None)
+    with adapter.scope():
+        raw = function(to_backend(adapter, example.model), to_backend(adapter, batch))
+    for name, value in prepared.items():
+        assert_close(adapter.to_numpy(raw[name]), value, 1e-13, name)
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=str)
+def test_float32_evaluation_is_near(example, predict):
+    frames = frames_of(example)
+    tolerance = max(3e-5, TOLERANCES[example.precision])
+    single = predict(example.model, frames, dtype="float32")
+    for result, expected in zip(single, predict(example.double(), frames), strict=True):
+        assert_same(result, expected, tolerance)
