@@ -66,6 +66,13 @@ class Example:
         """Return the model with the same numbers in double precision."""
         return map_arrays(lambda x: x.astype(np.float64), self.model)
 
+    @property
+    def jumps(self) -> bool:
+        """Whether energies jump at the cutoff: an excluded pair takes a place of ``sel`` that would
+        otherwise be empty and, where the mean of the rows is not zero, contribute.
+        """
+        return bool(self.model.descriptor.exclude_types) and bool(self.model.descriptor.davg.any())
+
 
 def shaken(model: EnergyModel, rng: np.random.Generator, *, by_place: bool) -> EnergyModel:
     """Return the model with random statistics and biases.
@@ -172,6 +179,9 @@ EXAMPLES = [
     example("env_protection", descriptor={"env_protection": 0.2}),
     example("exclude_types", descriptor={"exclude_types": ((0, 1), (1, 1))}, by_place=True),
     example(
+        "exclude_types_zero_mean", descriptor={"exclude_types": ((0, 1),), "set_davg_zero": True}
+    ),
+    example(
         "widths",
         descriptor={"neuron": (1, 2, 2, 4, 3), "axis_neuron": 3, "resnet_dt": True},
         fitting={"neuron": (12, 24, 24, 7)},
@@ -180,7 +190,7 @@ EXAMPLES = [
     _activations("relu", "relu6", gain=2.0),
     _activations("softplus", "sigmoid"),
     _activations("gelu", "gelu_tf"),
-    _activations("silu", "silut", gain=3.0),
+    _activations("silu", "silut", gain=5.0),
     _activations("silut:5.0", "linear", gain=4.0),
     _activations("none", "custom_silu:0.5"),
     _precision("float32", "float32"),

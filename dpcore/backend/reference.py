@@ -60,10 +60,26 @@ defvjp(
 )
 
 
+@primitive  # type: ignore[untyped-decorator, unused-ignore]
+def tanh(x: Any) -> Any:
+    """Return the hyperbolic tangent; its derivative, unlike autograd's own, never overflows."""
+    return np.tanh(x)
+
+
+defvjp(tanh, lambda out, _x: lambda g: g * (1.0 - out * out))
+
+
 def _sum_to(g: Any, sizes: tuple[int, ...], ndim: int) -> Any:
     extra = ndim - len(sizes)
     axes = (*range(extra), *(extra + i for i, n in enumerate(sizes) if n == 1))
     return anp.reshape(anp.sum(g, axis=axes), sizes)
+
+
+def _where(condition: Any, a: Any, b: Any) -> Any:
+    # autograd's own derivative is wrong for arguments that are broadcast.
+    sizes = np.broadcast_shapes(np.shape(condition), np.shape(a), np.shape(b))
+    whole = (x if np.shape(x) in {(), sizes} else broadcast_to(x, sizes) for x in (a, b))
+    return anp.where(condition, *whole)
 
 
 def _softplus(x: Any) -> Any:
@@ -75,12 +91,9 @@ def _split(x: Any, sizes: Sequence[int]) -> list[Any]:
     return [x[end - size : end] for end, size in zip(ends, sizes, strict=True)]
 
 
+_OWN = {"broadcast_to", "concat", "cumulative_sum", "permute_dims", "take", "tanh", "where"}
 XP = closed(
-    **{
-        name: getattr(anp, name)
-        for name in xp_module.STANDARD
-        if name not in {"broadcast_to", "concat", "cumulative_sum", "permute_dims", "take"}
-    },
+    **{name: getattr(anp, name) for name in xp_module.STANDARD if name not in _OWN},
     arange=lambda n, like: np.arange(n, dtype=like.dtype),
     astype=lambda x, dtype: x.astype(numpy_dtype(dtype) if "float" in dtype else dtype),
     broadcast_to=broadcast_to,
@@ -88,11 +101,13 @@ XP = closed(
     cumulative_sum=anp.cumsum,
     permute_dims=anp.transpose,
     segment_sum=segment_sum,
-    sigmoid=lambda x: 0.5 * (anp.tanh(0.5 * x) + 1.0),
+    sigmoid=lambda x: 0.5 * (tanh(0.5 * x) + 1.0),
     softplus=_softplus,
     split=_split,
     stop_gradient=lambda x: getattr(x, "_value", x),
     take=take,
+    tanh=tanh,
+    where=_where,
     zeros=lambda sizes, like: np.zeros(tuple(sizes), like.dtype),
 )
 

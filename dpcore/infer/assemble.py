@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from dpcore.batch import Batch, Group, Neighbours
 from dpcore.infer.frames import Floats, Frame
+from dpcore.neighbours.cell import check_separation
 from dpcore.neighbours.search import Pairs, neighbour_pairs
 from dpcore.neighbours.selection import Selection
 from dpcore.neighbours.sizes import Sizes
@@ -27,7 +28,7 @@ class Assembled:
         batch: the batch, with NumPy arrays.
         place: row of each real atom on the batch's flat axis, frames concatenated.
         real: for each frame, which of its atoms are there.
-        overfull: the largest number of neighbours of one type beyond ``sel``, 0 if there is none.
+        overfull: the largest number of neighbours beyond ``sel``, 0 if it suffices everywhere.
     """
 
     batch: Batch
@@ -136,26 +137,31 @@ def _edges(
     centre = np.concatenate([p.centre + o for p, o in zip(found, offsets, strict=True)])
     neighbour = np.concatenate([p.neighbour + o for p, o in zip(found, offsets, strict=True)])
     vectors = np.concatenate([p.displacement for p in found])
-    ntypes = len(selection.sel)
-    kind = atoms.types[neighbour]
+    kind, ntypes = atoms.types[neighbour], len(selection.sel)
     run = centre * ntypes + kind
+    # DeePMD-kit's rule: of all neighbours the nearest Σ sel, and of these the nearest sel of each type.
+    place = _rank(centre, len(atoms.types))
     order = np.argsort(run, kind="stable")
-    run = run[order]
-    counts = np.bincount(run, minlength=len(atoms.types) * ntypes)
-    rank = np.arange(len(run)) - (np.cumsum(counts) - counts)[run]
+    centre, neighbour, kind = centre[order], neighbour[order], kind[order]
+    rank = _rank(run[order], len(atoms.types) * ntypes)
+    excess = np.maximum(rank - np.array(selection.sel)[kind], place[order] - sum(selection.sel)) + 1
     allowed = np.array([[selection.allows(c, t) for t in range(ntypes)] for c in range(ntypes)])
-    sel = np.array(selection.sel)
-    permitted = allowed[atoms.types[centre[order]], kind[order]]
-    keep = permitted & (rank < sel[kind[order]])
-    overfull = int(np.max((rank + 1 - sel[kind[order]])[permitted], initial=0))
-    order = order[keep]
-    return _Edges(
-        centre[order], neighbour[order], kind[order], rank[keep], vectors[order]
-    ), overfull
+    permitted = allowed[atoms.types[centre], kind]
+    keep = permitted & (excess <= 0)
+    edges = _Edges(centre[keep], neighbour[keep], kind[keep], rank[keep], vectors[order[keep]])
+    return edges, max(0, int(np.max(excess[permitted], initial=0)))
+
+
+def _rank(run: Ints, runs: int) -> Ints:
+    """Return the place of each entry within its run of equal numbers; ``run`` is sorted."""
+    counts = np.bincount(run, minlength=runs)
+    return np.arange(len(run)) - (np.cumsum(counts) - counts)[run]
 
 
 def _pairs(frame: Frame, mask: NDArray[np.bool_], rcut: float, number: int) -> Pairs:
-    return neighbour_pairs(frame.coord[mask], frame.cell, rcut, pbc=frame.pbc, frame=number)
+    pairs = neighbour_pairs(frame.coord[mask], frame.cell, rcut, pbc=frame.pbc, frame=number)
+    check_separation(pairs, number)
+    return pairs
 
 
 def _group(

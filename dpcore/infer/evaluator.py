@@ -60,7 +60,7 @@ class Evaluator:
         if assembled.overfull and not self._warned:
             self._warned = True
             log.warning(
-                "some atoms have up to %d neighbours of one type more than sel = %s allows within %g Å; "
+                "some atoms have up to %d more neighbours than sel = %s allows within %g Å; "
                 "the nearest are used, as in DeePMD-kit",
                 assembled.overfull,
                 list(self.model.selection.sel),

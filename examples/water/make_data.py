@@ -2,7 +2,7 @@
 
 Molecular dynamics draws the geometries, a fresh single point labels each one kept, and every set is
 written in the layout of DeePMD-kit. Units: Å, eV, eV/Å, K, fs. It needs two packages
-(`pip install ase tblite`) and, on one core, about 25 minutes:
+(`pip install ase tblite`) and, on one core, about half an hour:
 
     python make_data.py            # write data/ beside this file
     python make_data.py --check    # compare data/ with finite differences of the energy

@@ -23,11 +23,11 @@ def deepmd_stamp() -> dict[str, str]:
 
 def deepmd_provenance(path: Path, header: dict[str, Any]) -> dict[str, Any]:
     """Return the provenance of a model read from one of DeePMD-kit's files."""
-    stamps = {key: str(header[key]) for key in ("software", "version", "time") if key in header}
-    source = {
+    keys: list[str] = [key for key in ("software", "version", "time") if key in header]
+    source: dict[str, str] = {
         "file": path.name,
         "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
-        **stamps,
+        **{key: str(header[key]) for key in keys},
     }
     script = header.get("model_def_script")
     provenance: dict[str, Any] = {"source": source}

@@ -11,7 +11,7 @@ from dpcore.xp import closed, namespace, shape
 
 def _where(condition: Any, a: Any, b: Any) -> Any:
     dtype = next(x.dtype for x in (a, b) if tf.is_tensor(x))
-    return tf.where(condition, *(tf.convert_to_tensor(x, dtype) for x in (a, b)))
+    return tf.where(condition, tf.convert_to_tensor(a, dtype), tf.convert_to_tensor(b, dtype))
 
 
 def _reduction(function: Any) -> Any:
