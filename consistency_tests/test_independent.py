@@ -109,7 +109,7 @@ def neighbours(frame, atom, cut):
 def descriptor_of(model, frame, atom):
     """Return D = (Σ g rᵀ)(Σ r g<ᵀ)/N² of an atom, its first axis running fastest last."""
     d, centre = model.descriptor, frame.types[atom]
-    around = neighbours(frame, atom, d.rcut)
+    around = neighbours(frame, atom, d.rcut)[: sum(d.sel)]
     moments = np.zeros((d.neuron[-1], 4))
     place = 0
     for kind, size in enumerate(d.sel):

@@ -43,12 +43,8 @@ class SeE2A(Module, name="se_e2_a"):
     empty: Any = buffer(default=None)
 
     def __post_init__(self) -> None:
-        _check(self)
-        expected = self.ntypes if self.type_one_side else self.ntypes**2
-        if len(self.nets) != expected:
-            raise DPError(
-                f"descriptor.nets: {len(self.nets)} networks; these settings need {expected}"
-            )
+        _check_settings(self)
+        _check_arrays(self)
 
     @classmethod
     def create(
@@ -169,7 +165,28 @@ class SeE2A(Module, name="se_e2_a"):
         return partial[-1:, :, :] - partial
 
 
-def _check(settings: SeE2A) -> None:
+def _check_arrays(descriptor: SeE2A) -> None:
+    """Raise a one-line error for networks or statistics that do not fit the settings."""
+    ntypes = descriptor.ntypes
+    expected = ntypes if descriptor.type_one_side else ntypes**2
+    if len(descriptor.nets) != expected:
+        raise DPError(
+            f"descriptor.nets: {len(descriptor.nets)} networks; these settings need {expected}"
+        )
+    for i, net in enumerate(descriptor.nets):
+        if net.widths != (1, descriptor.neuron[-1]):
+            raise DPError(
+                f"descriptor.nets.{i}: from {net.widths[0]} to {net.widths[1]}; these settings need "
+                f"from 1 to {descriptor.neuron[-1]}"
+            )
+    rows = (ntypes, sum(descriptor.sel), 4)
+    for key in ("davg", "dstd"):
+        found = shape(getattr(descriptor, key))
+        if found != rows:
+            raise DPError(f"descriptor.{key}: shape {found}; these settings need {rows}")
+
+
+def _check_settings(settings: SeE2A) -> None:
     """Raise a one-line error for settings that have no meaning."""
     if not 0 <= settings.rcut_smth < settings.rcut:
         raise DPError(

@@ -9,7 +9,7 @@ from dpcore.errors import DPError
 from dpcore.nn import MLP, activation
 from dpcore.nn.precision import numpy_dtype
 from dpcore.tree import Module, buffer, setting
-from dpcore.xp import as_type_of, namespace
+from dpcore.xp import as_type_of, namespace, shape
 
 
 class EnergyFitting(Module, name="ener"):
@@ -150,6 +150,18 @@ def _check(settings: EnergyFitting) -> None:
         raise DPError(
             f"fitting_net.default_fparam: {len(default)} values for numb_fparam = {settings.numb_fparam}"
         )
+    widths = {
+        "bias_atom_e": (len(settings.nets), 1),
+        "fparam_avg": (settings.numb_fparam,),
+        "fparam_inv_std": (settings.numb_fparam,),
+        "aparam_avg": (settings.numb_aparam,),
+        "aparam_inv_std": (settings.numb_aparam,),
+    }
+    for key, needed in widths.items():
+        value = getattr(settings, key)
+        found = (0,) if value is None else shape(value)
+        if found != needed:
+            raise DPError(f"fitting.{key}: shape {found}; these settings need {needed}")
     if len(settings.atom_ener) > len(settings.nets):
         raise DPError(
             f"fitting_net.atom_ener: {len(settings.atom_ener)} energies for {len(settings.nets)} types"

@@ -8,7 +8,7 @@ from dpcore.errors import DPError
 from dpcore.fittings import EnergyFitting
 from dpcore.neighbours.selection import Selection
 from dpcore.tree import Module, buffer, setting
-from dpcore.xp import namespace
+from dpcore.xp import namespace, shape
 
 
 class EnergyModel(Module, name="energy"):
@@ -34,6 +34,32 @@ class EnergyModel(Module, name="energy"):
                 f"model.type_map: {ntypes} types, but descriptor.sel has {self.descriptor.ntypes} "
                 f"and the fitting {len(self.fitting.nets)}; all must agree"
             )
+        self._check_types(ntypes)
+        self._check_widths(ntypes)
+
+    def _check_types(self, ntypes: int) -> None:
+        excluded = {"atom_exclude_types": self.atom_exclude_types}
+        excluded["pair_exclude_types"] = tuple(t for pair in self.pair_exclude_types for t in pair)
+        for key, types in excluded.items():
+            for t in types:
+                if not 0 <= t < ntypes:
+                    raise DPError(f"model.{key}: there is no type {t}; allowed: 0 … {ntypes - 1}")
+
+    def _check_widths(self, ntypes: int) -> None:
+        fitting = self.fitting
+        n_in = self.descriptor.width + fitting.numb_fparam
+        n_in += 0 if fitting.use_aparam_as_mask else fitting.numb_aparam
+        for i, net in enumerate(fitting.nets):
+            if net.widths != (n_in, 1):
+                raise DPError(
+                    f"fitting.nets.{i}: from {net.widths[0]} to {net.widths[1]}; these settings need "
+                    f"from {n_in} to 1"
+                )
+        for key in ("out_bias", "out_std"):
+            if shape(getattr(self, key)) != (1, ntypes, 1):
+                raise DPError(
+                    f"model.{key}: shape {shape(getattr(self, key))}; {(1, ntypes, 1)} is needed"
+                )
 
     @property
     def selection(self) -> Selection:

@@ -1,18 +1,36 @@
 """Dense layers one after another."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any, Self
 
 import numpy as np
 
+from dpcore.errors import DPError
 from dpcore.nn.dense import Dense
 from dpcore.tree import Module
+from dpcore.xp import shape
 
 
 class MLP(Module, name="mlp"):
     """A multilayer perceptron."""
 
     layers: tuple[Dense, ...]
+
+    def __post_init__(self) -> None:
+        if not self.layers:
+            raise DPError("a network needs at least one layer")
+        for before, after in pairwise(self.layers):
+            if shape(before.weight)[1] != shape(after.weight)[0]:
+                raise DPError(
+                    f"a layer of width {shape(before.weight)[1]} is followed by one that takes "
+                    f"{shape(after.weight)[0]}"
+                )
+
+    @property
+    def widths(self) -> tuple[int, int]:
+        """Widths of the input and the output."""
+        return shape(self.layers[0].weight)[0], shape(self.layers[-1].weight)[1]
 
     @classmethod
     def create(

@@ -16,6 +16,7 @@ import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import BinaryIO
 
 import h5py
 import ml_dtypes
@@ -89,7 +90,9 @@ def read(path: str | os.PathLike[str]) -> Contents:
         with h5py.File(path, "r", locking=False) as file:
             headers = _read_headers(path, file)
             datasets = _plain_datasets(path, h5g.open(file.id, b"/"))
-            return Contents({name: _load(datasets[name]) for name in sorted(datasets)}, headers)
+            with Path(path).open("rb") as stream:
+                arrays = {name: _load(datasets[name], stream) for name in sorted(datasets)}
+            return Contents(arrays, headers)
     except DPError:
         raise
     except MemoryError as error:
@@ -411,10 +414,10 @@ def _chunk_counts(stored: _Stored) -> list[int]:
     return [-(-size // max(part, 1)) for size, part in zip(stored.shape, chunk, strict=True)]
 
 
-def _load(stored: _Stored) -> np.ndarray:
+def _load(stored: _Stored, stream: BinaryIO) -> np.ndarray:
     array = np.empty(stored.shape, stored.dtype)
     if stored.chunk:
-        _load_chunks(stored, array)
+        _load_chunks(stored, stream, array)
     elif array.size:
         raw = array.view(np.uint16) if array.dtype == _BFLOAT16 else array
         stored.dataset.read(h5s.ALL, h5s.ALL, raw, mtype=_TYPES[stored.dtype])
@@ -423,13 +426,15 @@ def _load(stored: _Stored) -> np.ndarray:
     return array.astype(array.dtype.newbyteorder("="), copy=False)
 
 
-def _load_chunks(stored: _Stored, array: np.ndarray) -> None:
-    # Decoded here because libhdf5's filters read out of bounds on damaged chunks.
+def _load_chunks(stored: _Stored, stream: BinaryIO, array: np.ndarray) -> None:
+    # Read and decoded here because libhdf5 leaves its buffers on chunks of a damaged size.
     chunk = stored.chunk or ()
     for index in np.ndindex(*_chunk_counts(stored)):
-        start = tuple(place * part for place, part in zip(index, chunk, strict=True))
-        mask, data = stored.dataset.read_direct_chunk(start)
-        block = np.frombuffer(_decode(stored, mask, data), stored.dtype).reshape(chunk)
+        start = tuple(count * part for count, part in zip(index, chunk, strict=True))
+        place = stored.dataset.get_chunk_info_by_coord(start)
+        stream.seek(place.byte_offset)
+        data = _decode(stored, place.filter_mask, stream.read(place.size))
+        block = np.frombuffer(data, stored.dtype).reshape(chunk)
         part = array[tuple(slice(at, at + size) for at, size in zip(start, chunk, strict=True))]
         part[...] = block[tuple(slice(size) for size in part.shape)]
 

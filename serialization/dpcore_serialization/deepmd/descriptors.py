@@ -29,10 +29,6 @@ def read_se_e2_a(data: Any, path: str) -> SeE2A:
         }
         values["exclude_types"] = pairs(fields.take("exclude_types", ()))
         values["env_protection"] = fields.take("env_protection", 0.0)
-    if davg.shape != dstd.shape or davg.shape != (len(values["sel"]), sum(values["sel"]), 4):
-        raise DPError(
-            f"{path}.@variables: shape {davg.shape} of davg does not fit sel {values['sel']}"
-        )
     return SeE2A(nets=nets, davg=davg, dstd=dstd, trainable=trainable, **values)
 
 
