@@ -1,5 +1,6 @@
 """Fixtures of the consistency tests; the modules beside this file hold what they are made of."""
 
+import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -8,6 +9,8 @@ import numpy as np
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
+# TensorFlow's compiler writes hundreds of lines of notes past Python's logging.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 from harness import FRAMEWORKS, Backend, engine_of  # noqa: E402
 

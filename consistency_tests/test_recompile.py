@@ -3,13 +3,14 @@
 import numpy as np
 import pytest
 
+from dpcore.infer.assemble import assemble
 from dpcore.infer.engine import TreeEngine
 from dpcore.infer.evaluator import Evaluator
 from dpcore.infer.frames import Frame
-from example_models import EXAMPLES, Example
+from dpcore.neighbours.selection import Selection
+from dpcore.neighbours.sizes import RecurringSizes
+from example_models import example
 from harness import COMPILED
-
-BY_NAME = {e.name: e for e in EXAMPLES}
 
 
 class Counting:
@@ -35,19 +36,29 @@ class Counting:
         return called
 
 
-def trajectory(nframes, *, thinning=0.0):
-    """Return a liquid of 64 atoms that move by half an Ångström around their places."""
-    rng = np.random.default_rng(11)
-    sites = np.stack(np.meshgrid(*[np.arange(4.0)] * 3), axis=-1).reshape(-1, 3) * 2.4
+def trajectory(nframes, *, spacing=2.4, start=0.5, spread=0.28, thinning=0.0, seed=11):
+    """Return 64 atoms that move around the sites of a lattice, each frame a little.
+
+    Args:
+        nframes: number of frames.
+        spacing: distance of the sites, Å.
+        start: how far atoms are from their sites in the first frame, in units of ``spread``.
+        spread: how far they are after a while, Å.
+        thinning: relative growth of the cell.
+        seed: of the random numbers.
+    """
+    rng = np.random.default_rng(seed)
+    sites = np.stack(np.meshgrid(*[np.arange(4.0)] * 3), axis=-1).reshape(-1, 3) * spacing
     types = np.where(rng.random(64) < 0.4, 0, 1)
-    coord = sites + rng.normal(0.0, 0.15, (64, 3))
+    away = rng.normal(0.0, start * spread, (64, 3))
     for step in range(nframes):
-        coord = sites + 0.9 * (coord - sites) + rng.normal(0.0, 0.12, (64, 3))
+        away = 0.9 * away + rng.normal(0.0, spread * np.sqrt(1.0 - 0.9**2), (64, 3))
         growth = 1.0 + thinning * step / nframes
-        yield Frame(growth * coord, types, growth * 9.6 * np.eye(3))
+        yield Frame(growth * (sites + away), types, growth * 4 * spacing * np.eye(3))
 
 
 def neighbour_counts(frame, cutoff):
+    """Return the largest number of neighbours by the types of both."""
     d = frame.coord[:, None] - frame.coord[None]
     d -= np.round(d / frame.cell[0, 0]) * frame.cell[0, 0]
     near = (np.linalg.norm(d, axis=-1) < cutoff) & ~np.eye(len(d), dtype=bool)
@@ -57,33 +68,39 @@ def neighbour_counts(frame, cutoff):
     )
 
 
+# Its sel never cuts.
+MODEL = example("roomy", sel=(30, 40)).model
+
+
 @pytest.mark.parametrize("framework", COMPILED, ids=str)
 def test_a_trajectory_compiles_at_most_three_times(framework):
-    model = roomy(BY_NAME["plain"])
     frames = list(trajectory(100))
-    counts = {neighbour_counts(f, model.descriptor.rcut) for f in frames}
+    counts = {neighbour_counts(f, MODEL.descriptor.rcut) for f in frames}
     assert len(counts) > 20, "the numbers of neighbours hardly vary"
     adapter = Counting(framework.required().adapter())
-    evaluator = Evaluator(model, TreeEngine(model, adapter))
+    evaluator = Evaluator(MODEL, TreeEngine(MODEL, adapter))
     energies = [evaluator.predict([frame])[0]["energy"][0] for frame in frames]
     assert adapter.calls == 100
     assert adapter.traces <= 3
     assert len(set(energies)) == 100
 
 
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize(("spacing", "cutoff"), [(2.4, 3.2), (2.15, 4.0)], ids=["sparse", "dense"])
+def test_few_shapes_occur(spacing, cutoff, seed):
+    """What is compiled for: the shapes of the batches of a trajectory."""
+    selection, sizes, shapes = Selection(cutoff, (100, 200)), RecurringSizes(), set()
+    for frame in trajectory(60, spacing=spacing, start=1.0, seed=seed):
+        batch = assemble([frame], selection, sizes).batch
+        shapes.add(tuple(b.index.shape for group in batch.groups for b in group.blocks))
+    assert len(shapes) <= 3
+
+
 @pytest.mark.parametrize("framework", COMPILED[:1], ids=str)
 def test_slow_growth_compiles_seldom(framework):
     """A system whose density falls by half needs fewer places as it goes, but no program for each."""
-    model = roomy(BY_NAME["plain"])
     adapter = Counting(framework.required().adapter())
-    evaluator = Evaluator(model, TreeEngine(model, adapter))
-    for frame in trajectory(60, thinning=0.25):
+    evaluator = Evaluator(MODEL, TreeEngine(MODEL, adapter))
+    for frame in trajectory(60, start=1.0, thinning=0.25):
         evaluator.predict([frame])
     assert adapter.traces <= 3
-
-
-def roomy(example: Example):
-    """Return a model of the example's kind whose ``sel`` never cuts."""
-    from example_models import example as make
-
-    return make(f"{example.name}_roomy", sel=(30, 40)).model

@@ -44,7 +44,8 @@ def format_of(path: str | Path) -> Format:
     suffix, formats = Path(path).suffix.removeprefix("."), _points("dpcore.formats")
     if suffix not in formats:
         known = ", ".join(f".{name}" for name in sorted(formats))
-        raise DPError(f"{path}: no model format has the suffix {'.' + suffix!r}; known: {known}")
+        what = f"unknown suffix {'.' + suffix!r}" if suffix else "no suffix"
+        raise DPError(f"{path}: {what}; model files end in {known}")
     found: Format = _load(formats[suffix], "format", suffix)
     return found
 

@@ -67,7 +67,12 @@ class _Edges:
 
 
 def assemble(
-    frames: Sequence[Frame], selection: Selection, sizes: Sizes, dtype: str = "float64"
+    frames: Sequence[Frame],
+    selection: Selection,
+    sizes: Sizes,
+    dtype: str = "float64",
+    *,
+    first: int = 0,
 ) -> Assembled:
     """Find the neighbours of all atoms and lay them out as a batch.
 
@@ -76,11 +81,12 @@ def assemble(
         selection: the neighbours that the model asks for.
         sizes: how far to pad.
         dtype: dtype of the displacements and parameters.
+        first: number of the first frame, for messages.
     """
     real = tuple(frame.types >= 0 for frame in frames)
     nframes = sizes.axis(("frame",), len(frames) + 1)
     atoms = _atoms(frames, real, len(selection.sel), sizes)
-    edges, overfull = _edges(frames, real, atoms, selection)
+    edges, overfull = _edges(frames, real, atoms, selection, first)
     groups = tuple(
         _group(t, atoms, edges, selection, sizes, nframes, dtype) for t in sorted(atoms.starts)
     )
@@ -115,6 +121,8 @@ def _atoms(
             place[members] = start + np.arange(len(members))
             starts[t], lengths[t] = start, sizes.axis(("atom", t), len(members))
             start += lengths[t]
+    if not starts:
+        starts[0], lengths[0] = 0, sizes.axis(("atom", 0), 1)
     aparam = None
     if frames[0].aparam is not None:
         aparam = np.concatenate(
@@ -128,9 +136,10 @@ def _edges(
     real: tuple[NDArray[np.bool_], ...],
     atoms: _Atoms,
     selection: Selection,
+    first: int,
 ) -> tuple[_Edges, int]:
     found, offset, offsets = [], 0, []
-    for number, (frame, mask) in enumerate(zip(frames, real, strict=True)):
+    for number, (frame, mask) in enumerate(zip(frames, real, strict=True), first):
         found.append(_pairs(frame, mask, selection.rcut, number))
         offsets.append(offset)
         offset += int(np.count_nonzero(mask))

@@ -2,10 +2,11 @@
 
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from dpcore.batch import Batch
 from dpcore.infer.assemble import Assembled, assemble, scatter
 from dpcore.infer.engine import Arrays, Engine
 from dpcore.infer.frames import Frame, Prediction, split
@@ -37,34 +38,35 @@ class Evaluator:
         Shapes: ``energy (1,)``, ``force (atom, 3)``, ``virial (9,)``, ``atom_energy (atom, 1)``,
         ``atom_virial (atom, 9)``, ``mask (atom,)``; eV and eV/Å.
         """
-        predictions: list[Prediction] = []
-        for batch in split(frames, self._batch_atoms):
-            assembled = self._assemble(batch)
-            results = _by_frame(assembled, self.engine.predict(assembled.batch), len(batch))
-            predictions += [
-                result | {"mask": self._mask(frame)}
-                for frame, result in zip(batch, results, strict=True)
-            ]
+        predictions = self._run(self.engine.predict, frames)
+        for frame, prediction in zip(frames, predictions, strict=True):
+            prediction["mask"] = self._mask(frame)
         return predictions
 
     def describe(self, frames: Sequence[Frame]) -> list[Prediction]:
         """Return the descriptor of each frame, ``(atom, width)``."""
+        return self._run(self.engine.describe, frames)
+
+    def _run(
+        self, function: Callable[[Batch], Arrays], frames: Sequence[Frame]
+    ) -> list[Prediction]:
         results: list[Prediction] = []
         for batch in split(frames, self._batch_atoms):
-            assembled = self._assemble(batch)
-            results += _by_frame(assembled, self.engine.describe(assembled.batch), len(batch))
+            assembled = self._assemble(batch, first=len(results))
+            results += _by_frame(assembled, function(assembled.batch), len(batch))
         return results
 
-    def _assemble(self, frames: Sequence[Frame]) -> Assembled:
-        assembled = assemble(frames, self.model.selection, self.engine.sizes, self.engine.dtype)
+    def _assemble(self, frames: Sequence[Frame], first: int) -> Assembled:
+        engine, selection = self.engine, self.model.selection
+        assembled = assemble(frames, selection, engine.sizes, engine.dtype, first=first)
         if assembled.overfull and not self._warned:
             self._warned = True
             log.warning(
                 "some atoms have up to %d more neighbours than sel = %s allows within %g Å; "
                 "the nearest are used, as in DeePMD-kit",
                 assembled.overfull,
-                list(self.model.selection.sel),
-                self.model.selection.rcut,
+                list(selection.sel),
+                selection.rcut,
             )
         return assembled
 

@@ -50,7 +50,7 @@ class Contents:
 
 
 def write(path: str | os.PathLike[str], contents: Contents) -> None:
-    """Write a container in one step: the same contents give the same bytes.
+    """Write a container in one step; with one HDF5 version, the same contents give the same bytes.
 
     Args:
         path: The file to write or replace.
@@ -199,7 +199,14 @@ def _check_sizes(path: str | os.PathLike[str], contents: Contents) -> None:
 
 
 def image(contents: Contents) -> memoryview:
-    """Return the bytes of the file that holds ``contents``."""
+    """Return the bytes of the file that holds ``contents``, to be put inside another file.
+
+    Args:
+        contents: Arrays and headers that :func:`write` would accept.
+
+    Returns:
+        The bytes, without a copy.
+    """
     # Built in memory because libhdf5 is left in a broken state when the disk fills up under it.
     # v1.8 is the oldest layout whose metadata carries checksums; pinned, so files do not vary.
     stream = io.BytesIO()

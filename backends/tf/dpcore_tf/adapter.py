@@ -60,7 +60,7 @@ class TensorFlowAdapter:
         *,
         requested: bool | None = None,  # noqa: ARG002  # always traced
     ) -> Callable[..., Any]:
-        """Return ``function(model, batch)`` as a graph, traced once for each structure and shape of a batch."""
+        """Return ``function(model, batch)`` as a graph, traced for each structure of a batch."""
         compiled: dict[str, Any] = {}
 
         def call(model: tree.Tree, batch: tree.Tree) -> Any:
@@ -72,6 +72,7 @@ class TensorFlowAdapter:
                         tree.replace(shell, parameters), tree.replace(frame, inputs)
                     ),
                     autograph=False,
+                    reduce_retracing=True,
                 )
             return compiled[key](tree.arrays(model), tree.arrays(batch))
 

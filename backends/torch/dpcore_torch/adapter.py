@@ -72,9 +72,12 @@ class TorchAdapter:
         """Return a function giving ``((value, auxiliary), gradient)``."""
 
         def with_gradient(x: torch.Tensor) -> Any:
-            x = x.detach().requires_grad_()
-            value, auxiliary = function(x)
-            (slope,) = torch.autograd.grad(value, x, allow_unused=True, materialize_grads=True)
+            with torch.enable_grad():
+                x = x.detach().requires_grad_()
+                value, auxiliary = function(x)
+                if not value.requires_grad:
+                    return (value, auxiliary), torch.zeros_like(x)
+                (slope,) = torch.autograd.grad(value, x, allow_unused=True, materialize_grads=True)
             return (value, auxiliary), slope
 
         return with_gradient

@@ -1,0 +1,161 @@
+"""Parts of the pages that are generated from the code, so that they cannot differ from it.
+
+They are written to ``_generated`` before the pages are read, which include them.
+"""
+
+import argparse
+import dataclasses as dc
+import inspect
+import json
+import os
+import types
+import typing
+from collections.abc import Callable, Iterable, Iterator
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any
+
+from sphinx.application import Sphinx
+from sphinx.config import Config
+
+from dpcore.backend import Adapter
+from dpcore.cli.arguments import COMMANDS, build_parser
+from dpcore.errors import DPError
+from dpcore.registry import backend, backend_names, canonical_backend, format_of
+from dpcore.tree import MODULES, Module
+from dpcore.xp import EXTRA, STANDARD
+
+Rows = Iterable[tuple[str, ...]]
+
+
+def table(head: tuple[str, ...], rows: Rows) -> str:
+    """Return a Markdown table."""
+    lines = [head, tuple("---" for _ in head), *rows]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+
+
+def code(values: Iterable[object]) -> str:
+    """Return values as a comma-separated list in code type."""
+    return ", ".join(f"`{value}`" for value in values)
+
+
+def settings() -> str:
+    """Return a section for each module type: its settings, arrays and parts."""
+    return "\n\n".join(_module(cls) for cls in reversed(MODULES.values()))
+
+
+def _module(cls: type[Module]) -> str:
+    parts = [f"## `{cls.type_name}`", (inspect.getdoc(cls) or "").partition("\n")[0]]
+    rows = list(_settings(cls))
+    if rows:
+        parts.append(table(("Setting", "Kind", "Default", "Meaning"), rows))
+    fields = dc.fields(cls)
+    roles = {
+        "Trained arrays": [f.name for f in fields if f.metadata.get("role") == "param"],
+        "Stored arrays": [f.name for f in fields if f.metadata.get("role") == "buffer"],
+        "Parts": [f.name for f in fields if not f.metadata],
+    }
+    parts.append("\\\n".join(f"{role}: {code(names)}" for role, names in roles.items() if names))
+    return "\n\n".join(parts)
+
+
+def _settings(cls: type[Module]) -> Iterator[tuple[str, ...]]:
+    hints = typing.get_type_hints(cls)
+    for field in dc.fields(cls):
+        if "doc" not in field.metadata:
+            continue
+        missing = field.default is dc.MISSING
+        default = "required" if missing else f"`{json.dumps(field.default)}`"
+        others = field.metadata["aliases"]
+        also = f" (also called {code(others)})" if others else ""
+        meaning = field.metadata["doc"] + also
+        yield f"`{field.name}`", _kind(hints[field.name]), default, meaning
+
+
+def _kind(hint: Any, *, many: bool = False) -> str:
+    """Return the kind of value that a setting holds, in the words of JSON."""
+    end = "s" if many else ""
+    if typing.get_origin(hint) in {typing.Union, types.UnionType}:
+        text = " or ".join(_kind(part) for part in typing.get_args(hint))
+        return f"({text})" if many else text
+    if typing.get_origin(hint) is tuple:
+        inner, *rest = typing.get_args(hint)
+        word = "list" if Ellipsis in rest else "pair"
+        return f"{word}{end} of {_kind(inner, many=True)}"
+    names = {bool: "boolean", int: "integer", float: "number", str: "text"}
+    return "null" if hint is type(None) else f"{names[hint]}{end}"
+
+
+def backends() -> str:
+    """Return the table of what each backend can do."""
+    head = ("Backend", "Other names", "Compiles", "Devices", "Writes and runs")
+    return table(head, [_backend(name) for name in backend_names()])
+
+
+def _backend(name: str) -> tuple[str, ...]:
+    points = entry_points(group="dpcore.backend_aliases")
+    others = sorted(p.name for p in points if canonical_backend(p.name) == name)
+    try:
+        adapter: Adapter = backend(name)
+    except DPError as error:
+        return f"`{name}`", code(others), f"not known where this was built: {error}", "", ""
+    can = adapter.capabilities
+    compiles = "on request" if can.compile_on_request else "no"
+    return (
+        f"`{name}`",
+        code(others),
+        "always" if can.jit else compiles,
+        code(can.devices),
+        code(f".{suffix}" for suffix in can.exports) or "–",
+    )
+
+
+def formats() -> str:
+    """Return the table of file formats."""
+    suffixes = sorted(p.name for p in entry_points(group="dpcore.formats"))
+    known = [(suffix, format_of(f"model.{suffix}")) for suffix in suffixes]
+    rows = [
+        (f"`.{s}`", "compiled program" if f.compiled else "data", f"`{f.backend}`")
+        for s, f in sorted(known, key=lambda item: (item[1].compiled, item[0]))
+    ]
+    return table(("Suffix", "Holds", "Evaluated by, unless you name another"), rows)
+
+
+def functions() -> str:
+    """Return the closed set of array functions."""
+    return f"- From the array-API standard: {code(STANDARD)}.\n- Beyond it: {code(EXTRA)}."
+
+
+def commands() -> str:
+    """Return the help of the program and of every command."""
+    os.environ["COLUMNS"] = "88"
+    parser = build_parser()
+    groups = [a for a in parser._actions if isinstance(a, argparse._SubParsersAction)]  # noqa: SLF001
+    helps = [("`dp`", parser.format_help())]
+    helps += [(f"`dp {c.name}`", groups[0].choices[c.name].format_help()) for c in COMMANDS]
+    return "\n\n".join(f"## {title}\n\n```text\n{text.rstrip()}\n```" for title, text in helps)
+
+
+PAGES: dict[str, Callable[[], str]] = {
+    "settings": settings,
+    "backends": backends,
+    "formats": formats,
+    "functions": functions,
+    "commands": commands,
+}
+
+
+def write(app: Sphinx, _: Config) -> None:
+    """Write every part that is not as it should be already."""
+    target = Path(app.srcdir, "_generated")
+    target.mkdir(exist_ok=True)
+    for name, make in PAGES.items():
+        path, text = target / f"{name}.md", f"{make()}\n"
+        if not path.is_file() or path.read_text(encoding="utf-8") != text:
+            path.write_text(text, encoding="utf-8")
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    """Generate the parts once the configuration is read."""
+    app.connect("config-inited", write)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
