@@ -12,11 +12,11 @@ sys.path.insert(0, str(Path(__file__).parent))
 # TensorFlow's compiler writes hundreds of lines of notes past Python's logging.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
-from harness import FRAMEWORKS, Backend, engine_of  # noqa: E402
+from harness import FRAMEWORKS, Backend, engine_of
 
-from dpcore.infer.evaluator import Evaluator  # noqa: E402
-from dpcore.infer.frames import Frame, Prediction  # noqa: E402
-from dpcore.models import EnergyModel  # noqa: E402
+from dpcore.infer.evaluator import Evaluator
+from dpcore.infer.frames import Frame, Prediction
+from dpcore.models import EnergyModel
 
 
 @pytest.fixture(params=list(Backend), ids=str)

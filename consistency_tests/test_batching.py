@@ -4,13 +4,13 @@ import dataclasses as dc
 
 import numpy as np
 import pytest
+from example_models import BY_NAME, EXAMPLES
+from harness import COMPILED, Backend, assert_close, assert_same
 
 from dpcore.errors import DPError
 from dpcore.formats import Document
 from dpcore.infer import DeepPot
 from dpcore.infer.frames import Frame
-from example_models import BY_NAME, EXAMPLES
-from harness import COMPILED, Backend, assert_close, assert_same
 
 TOLERANCE = 1e-12
 # Compiling takes seconds, so that compiled backends are tried on what takes every kind of input.

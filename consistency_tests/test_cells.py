@@ -5,10 +5,10 @@ import itertools
 
 import numpy as np
 import pytest
-
-from dpcore.infer.frames import Frame
 from example_models import BY_NAME, CELL, EXAMPLES
 from harness import FRAMEWORKS, Backend, assert_close, assert_same
+
+from dpcore.infer.frames import Frame
 
 TOLERANCE = 1e-10
 UNRANKED = [e for e in EXAMPLES if not e.ranked]

@@ -4,7 +4,6 @@ import dataclasses as dc
 
 import numpy as np
 import pytest
-
 from example_models import EXAMPLES
 from harness import assert_close
 

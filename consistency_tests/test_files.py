@@ -5,13 +5,13 @@ import json
 import h5py
 import numpy as np
 import pytest
+from example_models import BY_NAME, EXAMPLES
+from harness import Backend, assert_same
 
 from dpcore.formats import Document
 from dpcore.infer import DeepPot, load
 from dpcore.registry import format_of
 from dpcore.tree import arrays, describe
-from example_models import BY_NAME, EXAMPLES
-from harness import Backend, assert_same
 
 EVERY = pytest.mark.parametrize("example", EXAMPLES, ids=str)
 
@@ -121,7 +121,9 @@ def test_settings_of_training_survive_too(tmp_path):
     layers = model.fitting.nets[0].layers
     flags = [False, True, False]
     nets = tuple(
-        net.with_(layers=tuple(x.with_(trainable=f) for x, f in zip(net.layers, flags, strict=True)))
+        net.with_(
+            layers=tuple(x.with_(trainable=f) for x, f in zip(net.layers, flags, strict=True))
+        )
         for net in model.fitting.nets
     )
     frozen = tuple(

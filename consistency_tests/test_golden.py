@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from dpcore.infer import DeepPot
-from harness import Backend
 
 DATA = Path(__file__).parent / "data"
 CASES = sorted(folder.name for folder in DATA.iterdir())

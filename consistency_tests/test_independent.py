@@ -9,14 +9,14 @@ import math
 
 import numpy as np
 import pytest
+from example_models import BY_NAME, EXAMPLES
+from harness import Backend, assert_close
 
 from dpcore.formats import Document
 from dpcore.infer import DeepPot
 from dpcore.neighbours.sizes import ExactSizes
 from dpcore.nn import activation
 from dpcore.xp import namespace
-from example_models import BY_NAME, EXAMPLES
-from harness import Backend, assert_close
 
 
 def sigmoid(x):
@@ -202,9 +202,9 @@ def test_activation_functions(name, framework):
     phi, truth = activation(name), ACTIVATIONS[name]
     with adapter.scope():
         x = adapter.asarray(GRID.copy(), adapter.device(None))
-        (_, values), slopes = adapter.value_and_grad(
-            lambda a: (namespace(a).sum(phi(a)), phi(a))
-        )(x)
+        (_, values), slopes = adapter.value_and_grad(lambda a: (namespace(a).sum(phi(a)), phi(a)))(
+            x
+        )
         values, slopes = adapter.to_numpy(values), adapter.to_numpy(slopes)
     expected = [truth(x) for x in GRID]
     np.testing.assert_allclose(values, expected, rtol=1e-13, atol=1e-13)

@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+from example_models import EXAMPLES
+from harness import Backend, assert_close, assert_same
 
 from dpcore.backend.adapter import to_backend
 from dpcore.infer.assemble import assemble
@@ -9,8 +11,6 @@ from dpcore.infer.engine import TreeEngine
 from dpcore.infer.frames import Frame
 from dpcore.models.prediction import predict as predict_batch
 from dpcore.neighbours.sizes import ExactSizes
-from example_models import EXAMPLES
-from harness import Backend, assert_close, assert_same
 
 # A result passes through some ten roundings on its way through the networks and back, and forces are
 # differences of larger numbers: 32 units of the last place bound what precision can take away.

@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+from example_models import example
+from harness import COMPILED
 
 from dpcore.infer.assemble import assemble
 from dpcore.infer.engine import TreeEngine
@@ -9,8 +11,6 @@ from dpcore.infer.evaluator import Evaluator
 from dpcore.infer.frames import Frame
 from dpcore.neighbours.selection import Selection
 from dpcore.neighbours.sizes import RecurringSizes
-from example_models import example
-from harness import COMPILED
 
 
 class Counting:

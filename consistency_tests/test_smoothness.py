@@ -4,10 +4,10 @@ import dataclasses as dc
 
 import numpy as np
 import pytest
-
-from dpcore.infer.frames import Frame
 from example_models import EXAMPLES, RCUT, RCUT_SMTH
 from harness import assert_close
+
+from dpcore.infer.frames import Frame
 
 SMOOTH = [e for e in EXAMPLES if not e.jumps]
 EVERY = pytest.mark.parametrize("example", SMOOTH, ids=str)

@@ -1,5 +1,5 @@
 """What a backend is, and the reference backend on NumPy."""
 
-from dpcore.backend.adapter import Adapter, Capabilities
+from dpcore.backend.adapter import Adapter, Capabilities, Exporter, by_structure, to_backend
 
-__all__ = ["Adapter", "Capabilities"]
+__all__ = ["Adapter", "Capabilities", "Exporter", "by_structure", "to_backend"]

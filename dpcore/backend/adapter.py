@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from dpcore.tree import Tree
+from dpcore.tree import Tree, arrays, map_arrays, replace, skeleton, structure
 
 Function = Callable[..., dict[str, Any]]
 
@@ -70,6 +70,30 @@ class Adapter(Protocol):
         ...
 
 
+def by_structure(function: Function, compiler: Callable[[Any], Any]) -> Function:
+    """Compile ``function(model, batch)`` once for each structure of a batch.
+
+    Args:
+        function: what to compile.
+        compiler: compiles a function of two mappings from path to array.
+    """
+    compiled: dict[str, Any] = {}
+
+    def call(model: Tree, batch: Tree) -> dict[str, Any]:
+        key = structure(batch)
+        if key not in compiled:
+            shell, frame = skeleton(model), skeleton(batch)
+            compiled[key] = compiler(
+                lambda parameters, inputs: function(
+                    replace(shell, parameters), replace(frame, inputs)
+                )
+            )
+        outputs: dict[str, Any] = compiled[key](arrays(model), arrays(batch))
+        return outputs
+
+    return call
+
+
 class Exporter(Adapter, Protocol):
     """A backend that writes and runs compiled files."""
 
@@ -84,7 +108,5 @@ class Exporter(Adapter, Protocol):
 
 def to_backend(adapter: Adapter, tree: Tree, device: Any = None) -> Any:
     """Return a NumPy tree with the arrays of a backend."""
-    from dpcore.tree import map_arrays
-
     with adapter.scope():
         return map_arrays(lambda x: adapter.asarray(x, device), tree)

@@ -10,8 +10,7 @@ from numpy.typing import NDArray
 
 from dpcore.batch import Batch, Group, Neighbours
 from dpcore.infer.frames import Floats, Frame
-from dpcore.neighbours.cell import check_separation
-from dpcore.neighbours.search import Pairs, neighbour_pairs
+from dpcore.neighbours import Pairs, check_separation, neighbour_pairs
 from dpcore.neighbours.selection import Selection
 from dpcore.neighbours.sizes import Sizes
 

@@ -3,11 +3,11 @@
 from dpcore.neighbours.cell import (
     check_cell,
     check_coordinates,
-    check_separation,
     heights,
     volume,
 )
-from dpcore.neighbours.search import Pairs, neighbour_pairs
+from dpcore.neighbours.pairs import Pairs, check_separation
+from dpcore.neighbours.search import neighbour_pairs
 
 __all__ = [
     "Pairs",

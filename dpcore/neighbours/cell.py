@@ -1,15 +1,11 @@
 """Simulation cells and the checks that coordinates and cells pass before a search."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dpcore.errors import DPError
-
-if TYPE_CHECKING:
-    from dpcore.neighbours.search import Pairs
 
 _FLATTEST = 1e-8
 """Smallest volume of a usable cell, in units of the product of its edge lengths."""
@@ -101,24 +97,4 @@ def check_coordinates(coord: NDArray[np.float64], frame: int) -> None:
         raise DPError(
             f"frame {frame}, atom {atom}: the position {coord[atom].tolist()} is not finite;"
             " every coordinate must be a finite number in Å: correct or drop the frame"
-        )
-
-
-def check_separation(pairs: "Pairs", frame: int) -> None:
-    """Refuse two atoms, or an atom and an image, at the same place.
-
-    Args:
-        pairs: The pairs of the frame.
-        frame: Number of the frame, for the message.
-
-    Raises:
-        DPError: A distance is zero.
-    """
-    coincident = np.flatnonzero(pairs.distance == 0.0)
-    if coincident.size:
-        first = coincident[0]
-        raise DPError(
-            f"frame {frame}: atoms {pairs.centre[first]} and {pairs.neighbour[first]} are at the"
-            " same place; distances must be positive: remove the duplicate atom or check that"
-            " the cell and the coordinates share their units"
         )

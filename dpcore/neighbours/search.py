@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from dpcore.errors import DPError, suggest
 from dpcore.neighbours.cell import check_cell, check_coordinates, complete_cell, heights
+from dpcore.neighbours.pairs import Pairs
 
 _FEW = 2_000
 """Atoms below which loading an optional package does not pay."""
@@ -26,26 +27,6 @@ _MARGIN = 1e-12
 
 _Floats = NDArray[np.float64]
 _Indices = NDArray[np.int64]
-
-
-@dataclass(frozen=True)
-class Pairs:
-    """Hold the directed pairs (i, j, S) of a frame, displacement = r_j + S @ cell - r_i.
-
-    Every pair appears in both directions. An atom pairs with its own images, never with itself.
-    Rows are sorted by centre, distance, neighbour and displacement: the order is unique.
-
-    Attributes:
-        centre: (pair,) index i of the atom in the middle.
-        neighbour: (pair,) index j of the atom around it.
-        displacement: (pair, 3) from centre to neighbour, Å.
-        distance: (pair,) length of the displacement, Å.
-    """
-
-    centre: NDArray[np.int64]
-    neighbour: NDArray[np.int64]
-    displacement: NDArray[np.float64]
-    distance: NDArray[np.float64]
 
 
 @dataclass(frozen=True)

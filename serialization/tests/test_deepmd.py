@@ -60,9 +60,7 @@ def test_settings_and_arrays_are_those_of_the_file(original):
     assert model.fitting.resnet_dt is True
     variables = header(original)["model"]["fitting"]["@variables"]
     with h5py.File(original) as file:
-        np.testing.assert_array_equal(
-            model.fitting.fparam_avg, file[variables["fparam_avg"]][()]
-        )
+        np.testing.assert_array_equal(model.fitting.fparam_avg, file[variables["fparam_avg"]][()])
         np.testing.assert_array_equal(model.fitting.bias_atom_e, file[variables["bias_atom_e"]][()])
     assert model.fitting.nets[0].layers[1].timestep.shape == (16,)
 
@@ -92,7 +90,7 @@ def test_written_as_deepmd_kit_wrote_it(case, suffix, tmp_path):
     if suffix == "dp":
         assert ours.keys() == theirs.keys()
     else:
-        assert {k for k in ours if "np.ndarray" != ours[k] and "@variables" not in k} == {
+        assert {k for k in ours if ours[k] != "np.ndarray" and "@variables" not in k} == {
             k for k in theirs if "@variables" not in k
         }
         assert all(ours[f"{k}.@class"] == "np.ndarray" for k in in_arrays)

@@ -89,7 +89,9 @@ def test_provenance_is_kept_and_stamped(path):
 def test_arrays_lie_under_their_tree_paths(path, model):
     with h5py.File(path) as file:
         stored = {}
-        file.visititems(lambda n, x: stored.update({n: x[()]}) if isinstance(x, h5py.Dataset) else None)
+        file.visititems(
+            lambda n, x: stored.update({n: x[()]}) if isinstance(x, h5py.Dataset) else None
+        )
     assert stored.keys() == {f"arrays/{name.replace('.', '/')}" for name in arrays(model)}
     np.testing.assert_array_equal(
         stored["arrays/descriptor/nets/3/layers/1/weight"],

@@ -8,8 +8,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from dpcore import tree
-from dpcore.backend import Capabilities
+from dpcore.backend import Capabilities, by_structure
 from dpcore.errors import DPError
 from dpcore.formats import Document
 from dpcore.infer.engine import Engine
@@ -58,20 +57,7 @@ class JaxAdapter:
         requested: bool | None = None,  # noqa: ARG002  # always compiled
     ) -> Callable[..., Any]:
         """Return ``function(model, batch)`` compiled, once for each structure and shape of a batch."""
-        compiled: dict[str, Callable[..., Any]] = {}
-
-        def call(model: tree.Tree, batch: tree.Tree) -> Any:
-            key = tree.structure(batch)
-            if key not in compiled:
-                shell, frame = tree.skeleton(model), tree.skeleton(batch)
-                compiled[key] = jax.jit(
-                    lambda parameters, inputs: function(
-                        tree.replace(shell, parameters), tree.replace(frame, inputs)
-                    )
-                )
-            return compiled[key](tree.arrays(model), tree.arrays(batch))
-
-        return call
+        return by_structure(function, jax.jit)
 
     def value_and_grad(self, function: Callable[[Any], tuple[Any, Any]]) -> Callable[[Any], Any]:
         """Return a function giving ``((value, auxiliary), gradient)``."""

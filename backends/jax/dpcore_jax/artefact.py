@@ -3,13 +3,13 @@
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import jax
 import numpy as np
 from jax import export as jax_export
 
-from dpcore.backend.adapter import to_backend
+from dpcore.backend import Adapter, to_backend
 from dpcore.errors import DPError
 from dpcore.formats import Document
 from dpcore.infer.artefact import ArtefactEngine
@@ -20,14 +20,11 @@ from dpcore.models.prediction import predict
 from dpcore.models.prepare import prepare
 from dpcore.neighbours.sizes import RecurringSizes
 
-if TYPE_CHECKING:
-    from dpcore_jax.adapter import JaxAdapter
-
 PROGRAM = "predict.bin"
 PLATFORMS = ("cpu", "cuda", "rocm", "tpu")
 
 
-def write(adapter: "JaxAdapter", model: EnergyModel, document: bytes, path: Path) -> None:
+def write(adapter: Adapter, model: EnergyModel, document: bytes, path: Path) -> None:
     """Export a model and write it with its document."""
     inputs = signature(model)
     with adapter.scope():
@@ -39,7 +36,7 @@ def write(adapter: "JaxAdapter", model: EnergyModel, document: bytes, path: Path
         archive.writestr("model.dp", document)
 
 
-def load(adapter: "JaxAdapter", path: Path, document: Document, device: Any) -> ArtefactEngine:
+def load(adapter: Adapter, path: Path, document: Document, device: Any) -> ArtefactEngine:
     """Return the engine that runs an exported file."""
     with zipfile.ZipFile(path) as archive:
         blob = bytearray(archive.read(PROGRAM))

@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from dpcore import tree
-from dpcore.backend import Capabilities
+from dpcore.backend import Capabilities, by_structure
 from dpcore.errors import DPError
 from dpcore.formats import Document
 from dpcore.infer.engine import Engine
@@ -61,22 +60,7 @@ class TensorFlowAdapter:
         requested: bool | None = None,  # noqa: ARG002  # always traced
     ) -> Callable[..., Any]:
         """Return ``function(model, batch)`` as a graph, traced for each structure of a batch."""
-        compiled: dict[str, Any] = {}
-
-        def call(model: tree.Tree, batch: tree.Tree) -> Any:
-            key = tree.structure(batch)
-            if key not in compiled:
-                shell, frame = tree.skeleton(model), tree.skeleton(batch)
-                compiled[key] = tf.function(
-                    lambda parameters, inputs: function(
-                        tree.replace(shell, parameters), tree.replace(frame, inputs)
-                    ),
-                    autograph=False,
-                    reduce_retracing=True,
-                )
-            return compiled[key](tree.arrays(model), tree.arrays(batch))
-
-        return call
+        return by_structure(function, _graph)
 
     def value_and_grad(self, function: Callable[[Any], tuple[Any, Any]]) -> Callable[[Any], Any]:
         """Return a function giving ``((value, auxiliary), gradient)``."""
@@ -101,3 +85,8 @@ class TensorFlowAdapter:
         from dpcore_tf.artefact import load
 
         return load(self, path, document, self.device(device))
+
+
+def _graph(function: Callable[..., Any]) -> Any:
+    """Return a function as a graph that is traced for open sizes once sizes vary."""
+    return tf.function(function, autograph=False, reduce_retracing=True)

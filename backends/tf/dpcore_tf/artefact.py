@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
-from dpcore.backend.adapter import to_backend
+from dpcore.backend import Adapter, to_backend
 from dpcore.errors import DPError
 from dpcore.formats import Document
 from dpcore.infer.artefact import ArtefactEngine
@@ -17,11 +17,8 @@ from dpcore.models.energy import EnergyModel
 from dpcore.models.prediction import predict
 from dpcore.models.prepare import prepare
 
-if TYPE_CHECKING:
-    from dpcore_tf.adapter import TensorFlowAdapter
 
-
-def write(adapter: "TensorFlowAdapter", model: EnergyModel, document: bytes, path: Path) -> None:
+def write(adapter: Adapter, model: EnergyModel, document: bytes, path: Path) -> None:
     """Trace a model and write it with its document."""
     inputs = signature(model)
     tree = to_backend(adapter, prepare(model), adapter.device("cpu"))
@@ -40,9 +37,7 @@ def write(adapter: "TensorFlowAdapter", model: EnergyModel, document: bytes, pat
     (extra / "model.dp").write_bytes(document)
 
 
-def load(
-    adapter: "TensorFlowAdapter", path: Path, document: Document, device: str
-) -> ArtefactEngine:
+def load(adapter: Adapter, path: Path, document: Document, device: str) -> ArtefactEngine:
     """Return the engine that runs a SavedModel."""
     try:
         loaded = tf.saved_model.load(str(path))

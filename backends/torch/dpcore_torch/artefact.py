@@ -8,7 +8,7 @@ import zipfile
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -20,7 +20,7 @@ from torch.export.pt2_archive._package import load_pt2, package_pt2
 from torch.fx.experimental import _config as tracing
 from torch.fx.experimental.proxy_tensor import make_fx
 
-from dpcore.backend.adapter import to_backend
+from dpcore.backend import Adapter, to_backend
 from dpcore.formats import Document
 from dpcore.infer.artefact import ArtefactEngine
 from dpcore.infer.engine import Arrays
@@ -29,16 +29,13 @@ from dpcore.models.energy import EnergyModel
 from dpcore.models.prediction import OUTPUTS, predict
 from dpcore.models.prepare import prepare
 
-if TYPE_CHECKING:
-    from dpcore_torch.adapter import TorchAdapter
-
 log = logging.getLogger(__name__)
 
 # Any x86-64 processor with AVX2 runs the file, not the one it was compiled on alone.
 _PORTABLE = {"cpp.march": "x86-64-v3", "cpp.simdlen": 256}
 
 
-def write(adapter: "TorchAdapter", model: EnergyModel, document: bytes, path: Path) -> None:
+def write(adapter: Adapter, model: EnergyModel, document: bytes, path: Path) -> None:
     """Compile a model and write it with its document."""
     archive = io.BytesIO(_package(export(adapter, model)))
     with zipfile.ZipFile(archive, "a") as file:
@@ -47,9 +44,7 @@ def write(adapter: "TorchAdapter", model: EnergyModel, document: bytes, path: Pa
     path.write_bytes(archive.getvalue())
 
 
-def load(
-    adapter: "TorchAdapter", path: Path, document: Document, device: torch.device
-) -> ArtefactEngine:
+def load(adapter: Adapter, path: Path, document: Document, device: torch.device) -> ArtefactEngine:
     """Return the engine that runs a compiled file."""
     with _quiet():
         contents = load_pt2(str(path))
@@ -67,7 +62,7 @@ def load(
     return ArtefactEngine(adapter, document, program, str(device))
 
 
-def export(adapter: "TorchAdapter", model: EnergyModel) -> ExportedProgram:
+def export(adapter: Adapter, model: EnergyModel) -> ExportedProgram:
     """Return the model as an exported program that leaves atom, neighbour and frame counts open."""
     inputs = signature(model)
     tensors = to_backend(adapter, prepare(model), torch.device("cpu"))

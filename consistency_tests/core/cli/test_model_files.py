@@ -131,8 +131,8 @@ def sha256(path):
         ("model.dp", "model.dp", "it is the input itself"),
         ("model.dp", "../in/model.dp", "it is the input itself"),
         ("model.dp", "nowhere/model.yaml", "nowhere does not exist; create it first"),
-        ("model.dp", "model.pb", "no model format has the suffix '.pb'"),
-        ("model", "model.yaml", "no model format has the suffix"),
+        ("model.dp", "model.pb", "unknown suffix '.pb'"),
+        ("model", "model.yaml", "no suffix"),
         ("nothing.dp", "model.yaml", "nothing.dp does not exist"),
     ],
 )
