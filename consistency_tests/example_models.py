@@ -179,7 +179,9 @@ EXAMPLES = [
     example("env_protection", descriptor={"env_protection": 0.2}),
     example("exclude_types", descriptor={"exclude_types": ((0, 1), (1, 1))}, by_place=True),
     example(
-        "exclude_types_zero_mean", descriptor={"exclude_types": ((0, 1),), "set_davg_zero": True}
+        "exclude_types_zero_mean",
+        descriptor={"exclude_types": ((0, 1),), "set_davg_zero": True},
+        gain=2.0,
     ),
     example(
         "widths",

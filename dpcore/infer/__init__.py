@@ -4,6 +4,7 @@ from pathlib import Path
 
 from dpcore.infer.deep_eval import DeepEval
 from dpcore.infer.deep_pot import DeepPot
+from dpcore.infer.opening import open_model
 
 __all__ = ["DeepEval", "DeepPot", "load"]
 
@@ -19,7 +20,5 @@ def load(path: str | Path, backend: str | None = None, device: str | None = None
         backend: name of a backend; by default the one that the file was made for.
         device: name of a device; by default the backend's own choice.
     """
-    from dpcore.registry import format_of
-
-    kind = format_of(path).read(Path(path)).model.type_name
-    return CLASSES[kind](path, backend, device)
+    opened = open_model(path, backend, device)
+    return CLASSES[opened.document.model.type_name].from_opened(opened)

@@ -2,17 +2,18 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Self, cast
+from typing import Self
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from dpcore.backend.adapter import Adapter, Exporter
+from dpcore.backend import Adapter
 from dpcore.errors import DPError
 from dpcore.formats import Document
 from dpcore.infer.engine import Engine, TreeEngine
 from dpcore.infer.evaluator import Evaluator
 from dpcore.infer.inputs import frames_from_arrays
+from dpcore.infer.opening import OpenedModel, open_model
 from dpcore.models.energy import EnergyModel
 
 
@@ -39,20 +40,8 @@ class DeepEval:
         dtype: str | None = None,
         compiled: bool | None = None,
     ) -> None:
-        from dpcore.registry import backend as adapter_of
-        from dpcore.registry import canonical_backend, format_of
-
-        form = format_of(path)
-        document = form.read(Path(path))
-        name = canonical_backend(backend or form.backend)
-        adapter = adapter_of(name)
-        if form.compiled and backend in {None, form.backend} and dtype is None and not compiled:
-            engine: Engine = cast("Exporter", adapter).load(Path(path), document, device)
-        else:
-            engine = TreeEngine(
-                document.model, adapter, device=device, dtype=dtype, compiled=compiled
-            )
-        self._start(document, engine)
+        opened = open_model(path, backend, device, dtype=dtype, compiled=compiled)
+        self._start(opened.document, opened.engine)
 
     @classmethod
     def from_document(
@@ -64,8 +53,14 @@ class DeepEval:
         dtype: str | None = None,
     ) -> Self:
         """Make an evaluator of a model that is already in memory."""
+        engine = TreeEngine(document.model, adapter, device=device, dtype=dtype)
+        return cls.from_opened(OpenedModel(document, engine))
+
+    @classmethod
+    def from_opened(cls, opened: OpenedModel) -> Self:
+        """Make an evaluator of a model whose engine has been chosen."""
         self = cls.__new__(cls)
-        self._start(document, TreeEngine(document.model, adapter, device=device, dtype=dtype))
+        self._start(opened.document, opened.engine)
         return self
 
     def _start(self, document: Document, engine: Engine) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from dpcore.batch import Batch
+from dpcore.errors import DPError
 from dpcore.infer.assemble import Assembled, assemble, scatter
 from dpcore.infer.engine import Arrays, Engine
 from dpcore.infer.frames import Frame, Prediction, split
@@ -29,7 +30,7 @@ class Evaluator:
 
     def __init__(self, model: EnergyModel, engine: Engine, batch_atoms: int | None = None) -> None:
         self.model, self.engine = model, engine
-        self._batch_atoms = batch_atoms or int(os.environ.get("DP_INFER_BATCH_SIZE", "512"))
+        self._batch_atoms = batch_atoms or _batch_size()
         self._warned = False
 
     def predict(self, frames: Sequence[Frame]) -> list[Prediction]:
@@ -73,6 +74,13 @@ class Evaluator:
     def _mask(self, frame: Frame) -> np.ndarray:
         excluded = np.isin(frame.types, self.model.atom_exclude_types)
         return ((frame.types >= 0) & ~excluded).astype(np.int64)
+
+
+def _batch_size() -> int:
+    text = os.environ.get("DP_INFER_BATCH_SIZE", "512")
+    if not text.isdecimal() or int(text) == 0:
+        raise DPError(f"DP_INFER_BATCH_SIZE: {text!r} is no number of atoms; set it to 1 or more")
+    return int(text)
 
 
 def _by_frame(assembled: Assembled, outputs: Arrays, nframes: int) -> list[Prediction]:

@@ -260,7 +260,7 @@ def test_one_setting_cannot_contradict_the_arrays(path):
 
 def test_a_failed_write_leaves_the_old_file(path, model):
     before = path.read_bytes()
-    broken = model.with_(out_bias=np.full((1, 2, 1), object()))
+    broken = model.with_(out_bias=np.ones((1, 2, 1), complex))
     with pytest.raises(DPError, match="dtype"):
         dp.write(path, Document(broken))
     assert path.read_bytes() == before

@@ -32,12 +32,12 @@ class TensorFlowAdapter:
             return "/GPU:0" if tf.config.list_logical_devices("GPU") else "/CPU:0"
         kind, _, number = name.partition(":")
         kind = "GPU" if kind == "cuda" else kind.upper()
-        known = [device.name for device in tf.config.list_logical_devices(kind)]
-        if not number.isdigit() or int(number) >= len(known):
-            number = "" if number else "0"
-        if not number or int(number) >= len(known):
+        wanted = f"{kind}:{number or 0}"
+        if wanted not in [
+            d.name.removeprefix("/device:") for d in tf.config.list_logical_devices()
+        ]:
             raise DPError(f"device {name!r} is not available to TensorFlow")
-        return f"/{kind}:{number}"
+        return f"/{wanted}"
 
     def scope(self) -> AbstractContextManager[Any]:
         """Return a context that does nothing."""

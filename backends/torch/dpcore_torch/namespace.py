@@ -11,7 +11,8 @@ from dpcore.xp import STANDARD, closed, namespace
 
 
 def _sum(x: torch.Tensor, axis: Any = None, keepdims: bool = False) -> torch.Tensor:
-    return torch.sum(x, dim=axis, keepdim=keepdims) if axis is not None else torch.sum(x)
+    axis = tuple(range(x.ndim)) if axis is None else axis
+    return torch.sum(x, dim=axis, keepdim=keepdims)
 
 
 def _take(x: torch.Tensor, index: torch.Tensor, axis: int = 0) -> torch.Tensor:

@@ -1,0 +1,46 @@
+"""Opening a model file: which backend evaluates it, and how."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+from dpcore.backend import Exporter
+from dpcore.formats import Document
+from dpcore.infer.engine import Engine, TreeEngine
+from dpcore.registry import backend as adapter_of
+from dpcore.registry import canonical_backend, format_of
+
+
+@dataclass(frozen=True)
+class OpenedModel:
+    """A model file's content and what evaluates it."""
+
+    document: Document
+    engine: Engine
+
+
+def open_model(
+    path: str | Path,
+    backend: str | None = None,
+    device: str | None = None,
+    *,
+    dtype: str | None = None,
+    compiled: bool | None = None,
+) -> OpenedModel:
+    """Open a model file; its compiled program runs where nothing else is asked for.
+
+    Args:
+        path: the model file.
+        backend: name of a backend; by default the one that the file was made for.
+        device: name of a device; by default the backend's own choice.
+        dtype: ``float64`` or ``float32``; by default the precision of the model.
+        compiled: compile the evaluation, where the backend offers it and does not do so anyway.
+    """
+    form = format_of(path)
+    document = form.read(Path(path))
+    name = canonical_backend(backend or form.backend)
+    adapter = adapter_of(name)
+    if form.compiled and name == form.backend and dtype is None and not compiled:
+        return OpenedModel(document, cast("Exporter", adapter).load(Path(path), document, device))
+    engine = TreeEngine(document.model, adapter, device=device, dtype=dtype, compiled=compiled)
+    return OpenedModel(document, engine)
