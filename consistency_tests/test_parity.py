@@ -1,11 +1,13 @@
 """Every backend against the reference, on every example model."""
 
+import harness
 import numpy as np
 import pytest
 from example_models import EXAMPLES
 from harness import Backend, assert_close, assert_same
 
 from dpcore.backend.adapter import to_backend
+from dpcore.errors import DPError
 from dpcore.infer.assemble import assemble
 from dpcore.infer.engine import TreeEngine
 from dpcore.infer.frames import Frame
@@ -80,3 +82,15 @@ def test_float32_evaluation_is_near(example, predict):
     single = predict(example.model, frames, dtype="float32")
     for result, expected in zip(single, predict(example.double(), frames), strict=True):
         assert_same(result, expected, tolerance)
+
+
+@pytest.mark.parametrize("ci", ["", "true"])
+def test_a_missing_framework_skips_here_and_fails_in_continuous_integration(ci, monkeypatch):
+    def missing(name):
+        raise DPError(f"backend {name!r} needs a package")
+
+    monkeypatch.setattr(harness, "adapter_of", missing)
+    monkeypatch.setenv("CI", ci)
+    outcome = pytest.fail.Exception if ci else pytest.skip.Exception
+    with pytest.raises(outcome, match="needs a package"):
+        Backend.JAX.required()

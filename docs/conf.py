@@ -23,7 +23,7 @@ extensions = [
 ]
 exclude_patterns = ["_build", "_ext", "_generated"]
 
-myst_enable_extensions = ["colon_fence", "dollarmath"]
+myst_enable_extensions = ["colon_fence", "deflist", "dollarmath"]
 myst_heading_anchors = 3
 
 autodoc_member_order = "bysource"

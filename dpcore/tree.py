@@ -168,19 +168,30 @@ def build(spec: Any, array: Callable[[str], Any], path: str = "") -> Any:
     if "@array" in spec:
         return array(path)
     cls = _module_type(spec, path)
-    fields = {f.name: f for f in dc.fields(cls)}  # type: ignore[arg-type, unused-ignore]
-    for key in spec.keys() - fields.keys() - {"@type"}:
-        raise DPError(f"{path or 'model'}: unknown key {key!r}{suggest(key, fields)}")
+    _check_fields(cls, spec, path)
     values = {
         key: build(value, array, f"{path}.{key}" if path else key)
         for key, value in spec.items()
         if key != "@type"
     }
-    for key, field in fields.items():
-        if key not in values and field.default is dc.MISSING:
-            raise DPError(f"{path or 'model'}: the key {key!r} of {cls.type_name!r} is missing")
     check_kinds(cls, values, path)
     return cls(**values)
+
+
+def _check_fields(cls: type[Module], spec: Mapping[str, Any], path: str) -> None:
+    """Raise a :class:`DPError` for keys that a module does not have, lacks, or has as something else."""
+    where = path or "model"
+    fields = {f.name: f for f in dc.fields(cls)}  # type: ignore[arg-type, unused-ignore]
+    for key in spec.keys() - fields.keys() - {"@type"}:
+        raise DPError(f"{where}: unknown key {key!r}{suggest(key, fields)}")
+    for key, field in fields.items():
+        if key not in spec and field.default is dc.MISSING:
+            raise DPError(f"{where}: the key {key!r} of {cls.type_name!r} is missing")
+        value, declared = spec.get(key), "role" in field.metadata
+        if value is not None and declared != (isinstance(value, dict) and "@array" in value):
+            raise DPError(
+                f"{where}: {key!r} is {'not an' if declared else 'no setting but an'} array"
+            )
 
 
 def _module_type(spec: dict[str, Any], path: str) -> type[Module]:

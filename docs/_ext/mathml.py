@@ -12,7 +12,14 @@ from sphinx.application import Sphinx
 from sphinx.errors import SphinxError
 
 
+# Read without complaint, but wrongly: what follows goes to another place.
+_MISREAD = ("\\boldsymbol",)
+
+
 def _mathml(node: nodes.Element, *, block: bool) -> str:
+    misread = [command for command in _MISREAD if command in node.astext()]
+    if misread:
+        raise SphinxError(f"the formula {node.astext()!r} has {misread[0]}; use \\mathbf{{…}}")
     try:
         text: str = tex2mathml(node.astext(), as_block=block)
     except MathError as error:

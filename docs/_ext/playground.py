@@ -1,6 +1,7 @@
 """The folder that snippets and commands of the pages run in: a copy of the water example."""
 
 import functools
+import importlib.util
 import os
 import shutil
 import tempfile
@@ -25,6 +26,11 @@ def folder() -> Path:
 def enter() -> None:
     """Make it the working folder."""
     os.chdir(folder())
+
+
+def can(package: str, *programs: str) -> bool:
+    """Return whether a package, and programs, are installed."""
+    return importlib.util.find_spec(package) is not None and all(map(shutil.which, programs))
 
 
 @functools.cache

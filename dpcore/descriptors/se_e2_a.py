@@ -93,7 +93,8 @@ class SeE2A(Module, name="se_e2_a"):
             np.concatenate([self._sum_empty(c, t) for t in range(self.ntypes)])
             for c in range(self.ntypes)
         ]
-        return self.with_(empty=np.stack(tables))
+        # Some products of low-precision numbers come back wider.
+        return self.with_(empty=np.stack(tables).astype(self.davg.dtype))
 
     def __call__(self, batch: Batch, displacement: Any) -> list[Any]:
         """Describe the atoms of a batch.

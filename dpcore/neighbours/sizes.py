@@ -48,7 +48,9 @@ class RecurringSizes:
         needed = max(needed, _VARIABLE) if self.fixed_groups else needed
         kept = self._kept.get(name, 0)
         if not needed <= kept <= 3 * needed:
-            kept = _rounded(needed if name[0] != "neighbour" else needed + needed // 16)
+            # Neighbour counts fluctuate by a few even where they are small.
+            room = needed // 8 + 2 if name[0] == "neighbour" and needed else 0
+            kept = _rounded(needed + room)
         self._kept[name] = kept
         return kept if limit is None else min(kept, limit)
 

@@ -5,6 +5,7 @@ The document is read without the framework, so that every such file can be conve
 
 import hashlib
 import json
+import struct
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,8 +22,6 @@ from dpcore_serialization.dp import document_bytes, document_from_bytes
 MEMBER = "model.dp"
 FOLDER_MEMBER = Path("assets.extra") / MEMBER
 MANIFEST = Path("assets.extra") / "manifest.json"
-
-_LARGEST = 64 << 30
 
 
 @dataclass(frozen=True)
@@ -78,9 +77,9 @@ def write_manifest(folder: Path) -> None:
 def check_manifest(folder: Path) -> None:
     """Raise a DPError if a file of a folder differs from its manifest."""
     try:
-        expected = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        expected = dict(json.loads((folder / MANIFEST).read_text(encoding="utf-8")))
         found = _hashes(folder)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, TypeError, RecursionError) as error:
         raise DPError(
             f"{folder}: {MANIFEST} is missing or damaged ({error}); convert the model again"
         ) from error
@@ -104,22 +103,36 @@ def _sha256(path: Path) -> str:
 def _read_zip(path: Path) -> bytes:
     try:
         with zipfile.ZipFile(path) as archive:
+            _check_sizes(path, archive.infolist())
             names = [n for n in archive.namelist() if n.rpartition("/")[2] == MEMBER]
             if len(names) != 1:
                 raise DPError(
-                    f"{path}: holds no {MEMBER}; it was not written by dpcore and cannot be converted"
+                    f"{path}: holds {len(names) or 'no'} {MEMBER}; it was not written by dpcore and "
+                    "cannot be converted"
                 )
             if (damaged := archive.testzip()) is not None:
-                raise DPError(f"{path}: the member {damaged} is damaged; convert the model again")
-            size = archive.getinfo(names[0]).file_size
-            if size > min(_LARGEST, 200 * path.stat().st_size):
-                raise DPError(
-                    f"{path}: declares {size} bytes of {MEMBER}; the file is damaged or hostile"
-                )
+                raise DPError(f"{path}: the member {damaged!r} is damaged; convert the model again")
             return archive.read(names[0])
     except FileNotFoundError:
         raise DPError(f"{path}: no such file") from None
-    except (OSError, zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as error:
+    except DPError:
+        raise
+    except (
+        OSError,
+        zipfile.BadZipFile,
+        EOFError,
+        OverflowError,
+        RuntimeError,
+        ValueError,
+        struct.error,
+    ) as error:
         raise DPError(
             f"{path}: damaged, or no compiled model ({error}); convert it again"
         ) from error
+
+
+def _check_sizes(path: Path, members: list[zipfile.ZipInfo]) -> None:
+    """Refuse what no compiled file has: compression, and more bytes than the file is long."""
+    stored = all(member.compress_type == zipfile.ZIP_STORED for member in members)
+    if not stored or sum(member.file_size for member in members) > path.stat().st_size:
+        raise DPError(f"{path}: declares more than it holds; it is damaged, or hostile")

@@ -112,6 +112,11 @@ def _read_own(path: Path, contents: Contents) -> Document:
         raise DPError(
             f"{path}: the 'json' header is damaged (its sha256 differs); restore the file from a copy"
         )
+    for key in ("model", "sha256"):
+        if not isinstance(header.get(key), dict):
+            raise DPError(
+                f"{path}: the 'dpcore' header has no table {key!r}; the file is no whole model"
+            )
     verify(contents.arrays, header["sha256"], path)
     spec, arrays = migrate(header["format"], header["model"], contents.arrays)
     try:

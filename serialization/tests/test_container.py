@@ -1,7 +1,6 @@
 import errno
 import hashlib
 import random
-import resource
 import subprocess
 import sys
 import time
@@ -176,9 +175,10 @@ def test_a_refusal_of_the_kernel_keeps_the_old_file(path, contents):
     write(path, contents)
     before = path.read_bytes()
     script = """
-import sys
+import resource, sys
 import numpy as np
 from dpcore_serialization.container import Contents, write
+resource.setrlimit(resource.RLIMIT_FSIZE, (65_536, 65_536))
 write(sys.argv[1], Contents({"a": np.zeros(100_000)}))
 """
     done = subprocess.run(
@@ -186,7 +186,6 @@ write(sys.argv[1], Contents({"a": np.zeros(100_000)}))
         check=False,
         capture_output=True,
         text=True,
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (65_536, 65_536)),
     )
     assert "DPError: cannot write" in done.stderr
     assert "File too large" in done.stderr

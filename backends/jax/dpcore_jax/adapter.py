@@ -32,10 +32,14 @@ class JaxAdapter:
             return jax.devices()[0]
         kind, _, number = name.partition(":")
         try:
-            return jax.devices(kind)[int(number or 0)]
-        except (RuntimeError, IndexError, ValueError) as error:
+            found = jax.devices(kind) if kind else []
+        except RuntimeError as error:
             reason = str(error).splitlines()[0]
             raise DPError(f"device {name!r} is not available to JAX: {reason}") from error
+        numbered = {str(i): device for i, device in enumerate(found)}
+        if (number or "0") not in numbered:
+            raise DPError(f"device {name!r} is not available to JAX: {len(found)} of its kind are")
+        return numbered[number or "0"]
 
     def scope(self) -> AbstractContextManager[Any]:
         """Return a context in which 64-bit numbers exist; outside it JAX is left as it is."""

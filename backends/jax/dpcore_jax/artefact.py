@@ -38,13 +38,12 @@ def write(adapter: Adapter, model: EnergyModel, document: bytes, path: Path) -> 
 
 def load(adapter: Adapter, path: Path, document: Document, device: Any) -> ArtefactEngine:
     """Return the engine that runs an exported file."""
-    with zipfile.ZipFile(path) as archive:
-        blob = bytearray(archive.read(PROGRAM))
     try:
-        with adapter.scope():
+        with zipfile.ZipFile(path) as archive, adapter.scope():
+            blob = bytearray(archive.read(PROGRAM))
             call = jax.jit(jax_export.deserialize(blob).call)
-    except (ValueError, TypeError) as error:
-        reason = str(error).splitlines()[0]
+    except Exception as error:  # the reader raises whatever it meets
+        reason = (str(error) or type(error).__name__).splitlines()[0]
         raise DPError(
             f"{path}: this version of JAX cannot run the program inside ({reason}); convert it again"
         ) from error

@@ -70,7 +70,8 @@ class TensorFlowAdapter:
                 tape.watch(x)
                 value, auxiliary = function(x)
             slopes = tape.gradient(value, x, unconnected_gradients=tf.UnconnectedGradients.ZERO)
-            return (value, auxiliary), slopes
+            # A gradient of gathered rows comes as indexed slices.
+            return (value, auxiliary), tf.convert_to_tensor(slopes)
 
         return with_gradient
 

@@ -42,8 +42,8 @@ def load(adapter: Adapter, path: Path, document: Document, device: str) -> Artef
     try:
         loaded = tf.saved_model.load(str(path))
         run = loaded.signatures["serving_default"]
-    except (OSError, ValueError, KeyError, tf.errors.OpError) as error:
-        reason = str(error).splitlines()[0]
+    except Exception as error:  # the reader raises whatever it meets
+        reason = (str(error) or type(error).__name__).splitlines()[0]
         raise DPError(
             f"{path}: this version of TensorFlow cannot run the program inside ({reason}); "
             "convert it again"

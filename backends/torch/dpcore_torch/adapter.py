@@ -1,10 +1,11 @@
 """PyTorch as the core sees it."""
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
+import ml_dtypes
 import numpy as np
 import torch
 
@@ -34,27 +35,30 @@ class TorchAdapter:
             return torch.device("cuda" if torch.cuda.is_available() else "cpu")
         try:
             device = torch.device("cuda" if name == "gpu" else name)
-            torch.zeros(1, device=device)
+            torch.zeros(1, device=device).cpu()
         except (RuntimeError, AssertionError, NotImplementedError) as error:
             reason = str(error).splitlines()[0]
             raise DPError(f"device {name!r} is not available to PyTorch: {reason}") from error
         return device
 
     def scope(self) -> AbstractContextManager[Any]:
-        """Return a context that does nothing."""
-        return nullcontext()
+        """Return a context in which derivatives exist, even inside ``torch.inference_mode()``."""
+        context: AbstractContextManager[Any] = torch.inference_mode(mode=False)
+        return context
 
     def asarray(self, x: np.ndarray, device: Any = None) -> torch.Tensor:
         """Return a NumPy array as a tensor; memory is shared where the device is the CPU."""
-        if x.dtype.name == "bfloat16":
-            return torch.as_tensor(x.astype(np.float32), device=device).to(torch.bfloat16)
+        if x.dtype == ml_dtypes.bfloat16:
+            return self.asarray(x.view(np.int16), device).view(torch.bfloat16)
         # A read-only array would be shared with a tensor that anybody may write to.
-        return torch.as_tensor(x if x.flags.writeable else x.copy(), device=device)
+        shared = x.flags.writeable and min(x.strides, default=0) >= 0
+        return torch.as_tensor(x if shared else x.copy(), device=device)
 
     def to_numpy(self, x: torch.Tensor) -> np.ndarray:
         """Return a tensor as a NumPy array."""
-        x = x.detach().cpu()
-        values: np.ndarray = (x.float() if x.dtype == torch.bfloat16 else x).numpy()
+        if x.dtype == torch.bfloat16:
+            return self.to_numpy(x.view(torch.int16)).view(ml_dtypes.bfloat16)
+        values: np.ndarray = x.detach().cpu().numpy()
         return values
 
     def compile(

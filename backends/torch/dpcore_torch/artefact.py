@@ -5,7 +5,7 @@ import logging
 import platform
 import warnings
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from torch.fx.experimental import _config as tracing
 from torch.fx.experimental.proxy_tensor import make_fx
 
 from dpcore.backend import Adapter, to_backend
+from dpcore.errors import DPError
 from dpcore.formats import Document
 from dpcore.infer.artefact import ArtefactEngine
 from dpcore.infer.engine import Arrays
@@ -46,12 +47,21 @@ def write(adapter: Adapter, model: EnergyModel, document: bytes, path: Path) -> 
 
 def load(adapter: Adapter, path: Path, document: Document, device: torch.device) -> ArtefactEngine:
     """Return the engine that runs a compiled file."""
-    with _quiet():
-        contents = load_pt2(str(path))
-    if contents.aoti_runners:
-        run: Any = contents.aoti_runners["model"]
-    else:
-        run = contents.exported_programs["model"].module()
+    if device.type != "cpu":
+        raise DPError(
+            f"device {str(device)!r}: {path} was compiled for the CPU; convert it to .dp and evaluate "
+            "that with backend 'torch' to use another device"
+        )
+    try:
+        # What is loaded goes to the default device, which anybody may have set.
+        with _quiet(), torch.device("cpu"):
+            run = _program(path)
+    except Exception as error:  # the reader raises whatever it meets
+        reason = (str(error) or type(error).__name__).splitlines()[0]
+        raise DPError(
+            f"{path}: this version of PyTorch cannot run the program inside ({reason}); "
+            "convert it again"
+        ) from error
     names = [item.path for item in signature(document.model).inputs]
 
     def program(arrays: Mapping[str, np.ndarray]) -> Arrays:
@@ -60,6 +70,19 @@ def load(adapter: Adapter, path: Path, document: Document, device: torch.device)
         return {n: adapter.to_numpy(x) for n, x in zip(OUTPUTS, outputs, strict=True)}
 
     return ArtefactEngine(adapter, document, program, str(device))
+
+
+def _program(path: Path) -> Callable[..., Sequence[torch.Tensor]]:
+    with zipfile.ZipFile(path) as archive:
+        compiled = any("/data/aotinductor/model/" in name for name in archive.namelist())
+    if compiled:
+        # As C++ does it; load_pt2 would first have a C++ compiler try out what the processor can do.
+        loader = torch._C._aoti.AOTIModelPackageLoader(str(path), "model", False, 1, -1)  # noqa: SLF001
+        return lambda *arrays: loader.run(list(arrays))
+    module: Callable[..., Sequence[torch.Tensor]] = (
+        load_pt2(str(path)).exported_programs["model"].module()
+    )
+    return module
 
 
 def export(adapter: Adapter, model: EnergyModel) -> ExportedProgram:

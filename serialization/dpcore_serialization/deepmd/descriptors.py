@@ -5,6 +5,7 @@ from typing import Any
 
 from dpcore.descriptors import SeE2A
 from dpcore.errors import DPError, suggest
+from dpcore.tree import check_kinds
 from dpcore_serialization.deepmd.fields import Fields, as_list, as_tuple, pairs
 from dpcore_serialization.deepmd.networks import read_networks, write_networks
 
@@ -29,6 +30,7 @@ def read_se_e2_a(data: Any, path: str) -> SeE2A:
         }
         values["exclude_types"] = pairs(fields.take("exclude_types", ()))
         values["env_protection"] = fields.take("env_protection", 0.0)
+    check_kinds(SeE2A, values, path)
     return SeE2A(nets=nets, davg=davg, dstd=dstd, trainable=trainable, **values)
 
 

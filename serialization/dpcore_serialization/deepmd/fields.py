@@ -1,6 +1,6 @@
 """Reading a dictionary key by key, with nothing overlooked."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, Self
 
@@ -87,7 +87,7 @@ def as_list(value: Any) -> Any:
     return [as_list(v) for v in value] if isinstance(value, tuple) else value
 
 
-def pairs(value: Iterable[Any] | None) -> tuple[tuple[int, int], ...]:
+def pairs(value: Any) -> tuple[tuple[int, int], ...]:
     """Return type pairs as a tuple of tuples; DeePMD-kit may leave out an empty list."""
-    result: tuple[tuple[int, int], ...] = as_tuple(list(value or ()))
+    result: tuple[tuple[int, int], ...] = as_tuple(value) if value else ()
     return result

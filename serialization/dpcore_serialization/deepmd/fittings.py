@@ -5,6 +5,7 @@ from typing import Any
 
 from dpcore.errors import DPError, suggest
 from dpcore.fittings import EnergyFitting
+from dpcore.tree import check_kinds
 from dpcore_serialization.deepmd.fields import Fields, as_list, as_tuple
 from dpcore_serialization.deepmd.networks import read_networks, write_networks
 
@@ -41,6 +42,7 @@ def read_energy(data: Any, path: str) -> EnergyFitting:
             variables.neutral("case_embd", None)
             statistics = {key: variables.optional_array(key, 1) for key in _STATISTICS}
             bias = variables.array("bias_atom_e", 2)
+    check_kinds(EnergyFitting, values, path)
     return EnergyFitting(nets=nets, bias_atom_e=bias, **statistics, **values)
 
 

@@ -4,6 +4,7 @@ from typing import Any
 
 from dpcore.errors import DPError
 from dpcore.models import EnergyModel
+from dpcore.tree import check_kinds
 from dpcore_serialization.deepmd.descriptors import read_descriptor, write_descriptor
 from dpcore_serialization.deepmd.fields import Fields, as_list, as_tuple, pairs
 from dpcore_serialization.deepmd.fittings import read_fitting, write_fitting
@@ -35,6 +36,7 @@ def read_model(data: Any, path: str = "model") -> EnergyModel:
         fields.skip("rcond", "min_nbor_dist")
         with Fields(fields.take("@variables"), f"{path}.@variables") as variables:
             bias, std = variables.array("out_bias", 3), variables.array("out_std", 3)
+    check_kinds(EnergyModel, settings, path)
     return EnergyModel(
         descriptor=descriptor, fitting=fitting, out_bias=bias, out_std=std, **settings
     )
@@ -43,6 +45,8 @@ def read_model(data: Any, path: str = "model") -> EnergyModel:
 def _preset(preset: Any) -> tuple[float | None, ...] | None:
     if not preset:
         return None
+    if not isinstance(preset, dict) or preset.keys() != {"energy"}:
+        raise DPError("model.preset_out_bias: a table with the key 'energy' is expected")
     values: tuple[float | None, ...] = as_tuple(preset["energy"])
     return values
 

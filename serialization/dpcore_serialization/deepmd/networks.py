@@ -4,6 +4,7 @@ from typing import Any
 
 from dpcore.errors import DPError
 from dpcore.nn import MLP, Dense
+from dpcore.tree import check_kinds
 from dpcore_serialization.deepmd.fields import Fields
 
 
@@ -20,6 +21,7 @@ def read_layer(data: Any, path: str, *, trainable: bool) -> Dense:
         with Fields(fields.take("@variables"), f"{path}.@variables") as variables:
             weight = variables.array("w", 2)
             bias, timestep = (variables.take(key, None) for key in ("b", "idt"))
+    check_kinds(Dense, settings, path)
     flat = {k: None if v is None else v.reshape(-1) for k, v in (("b", bias), ("idt", timestep))}
     for key, value in flat.items():
         if value is not None and value.shape != weight.shape[1:]:
