@@ -5,11 +5,12 @@ import dataclasses as dc
 import numpy as np
 import pytest
 from example_models import BY_NAME, EXAMPLES
-from harness import COMPILED, Backend, assert_close, assert_same
+from harness import COMPILED, Backend, assert_close, assert_same, engine_of
 
 from dpcore.errors import DPError
 from dpcore.formats import Document
 from dpcore.infer import DeepPot
+from dpcore.infer.evaluator import Evaluator
 from dpcore.infer.frames import Frame
 
 TOLERANCE = 1e-12
@@ -192,3 +193,16 @@ def test_missing_parameters_are_refused():
 
 def test_compiled_backends_are_covered():
     assert {backend for _, backend in (c.values for c in CASES)} >= set(COMPILED)
+
+
+@pytest.mark.parametrize("name", ["fparam", "aparam"])
+def test_a_frame_evaluated_in_parts_gives_the_same_numbers(name, framework):
+    example = BY_NAME[name]
+    model = example.model
+    frames = [example.frame(), example.frame(periodic=False, seed=2)]
+    whole = Evaluator(model, engine_of(model, framework), batch_atoms=1000)
+    parts = Evaluator(model, engine_of(model, framework), batch_atoms=3)
+    for got, expected in zip(parts.predict(frames), whole.predict(frames), strict=True):
+        assert_same(got, expected, 1e-12)
+    for got, expected in zip(parts.describe(frames), whole.describe(frames), strict=True):
+        assert_same(got, expected, 1e-12)

@@ -17,20 +17,21 @@ struct Atom {
 };
 
 struct Neighbour {
+  int64_t atom;
   double distance;
-  int64_t row;
   std::array<double, 3> displacement;
 };
 
-// The exported program refuses axes shorter than two, so that the rest is padding.
+// The exported program refuses axes shorter than two; the rest is padding.
 int64_t padded(size_t n) { return std::max<int64_t>(n, 2); }
 
-std::vector<Neighbour> neighbours(const std::vector<Atom>& atoms, const std::vector<int64_t>& rows,
-                                  size_t centre, int64_t type, double rcut, int64_t sel) {
+// Enough where sel suffices; what happens where it does not is told on the page.
+std::vector<Neighbour> neighbours(const std::vector<Atom>& atoms, size_t centre, int64_t type,
+                                  double rcut, int64_t sel) {
   std::vector<Neighbour> found;
   for (size_t j = 0; j < atoms.size(); ++j) {
     if (j == centre || atoms[j].type != type) continue;
-    Neighbour n{0.0, rows[j], {}};
+    Neighbour n{static_cast<int64_t>(j), 0.0, {}};
     for (int x = 0; x < 3; ++x) {
       n.displacement[x] = atoms[j].position[x] - atoms[centre].position[x];
       n.distance += n.displacement[x] * n.displacement[x];
@@ -46,28 +47,22 @@ std::vector<Neighbour> neighbours(const std::vector<Atom>& atoms, const std::vec
 
 std::vector<at::Tensor> inputs(const std::vector<Atom>& atoms, double rcut,
                                const std::vector<int64_t>& sel) {
-  const int64_t ntypes = sel.size(), frames = 2, padding_frame = 1;
-  std::vector<std::vector<size_t>> members(ntypes);
-  for (size_t i = 0; i < atoms.size(); ++i) members[atoms[i].type].push_back(i);
-  std::vector<int64_t> rows(atoms.size());
-  int64_t start = 0;
-  for (const auto& group : members) {
-    for (size_t place = 0; place < group.size(); ++place) rows[group[place]] = start + place;
-    start += padded(group.size());
-  }
-
-  std::vector<at::Tensor> out;
+  const int64_t natoms = atoms.size(), ntypes = sel.size(), padding_frame = 1;
   const auto integers = torch::kInt64;
-  for (const auto& group : members) {
-    const int64_t n = padded(group.size());
-    auto frame = torch::full({n}, padding_frame, integers);
-    frame.slice(0, 0, group.size()).fill_(0);
-    out.push_back(frame);
+  std::vector<at::Tensor> out;
+  for (int64_t centre_type = 0; centre_type < ntypes; ++centre_type) {
+    std::vector<int64_t> centres;
+    for (int64_t i = 0; i < natoms; ++i)
+      if (atoms[i].type == centre_type) centres.push_back(i);
+    const int64_t n = padded(centres.size());
+    auto place = torch::full({n}, natoms, integers);  // the padding atom comes last
+    for (size_t c = 0; c < centres.size(); ++c) place[c] = centres[c];
+    out.push_back(place);
     for (int64_t type = 0; type < ntypes; ++type) {
       std::vector<std::vector<Neighbour>> lists;
       size_t longest = 0;
-      for (size_t i : group) {
-        lists.push_back(neighbours(atoms, rows, i, type, rcut, sel[type]));
+      for (int64_t i : centres) {
+        lists.push_back(neighbours(atoms, i, type, rcut, sel[type]));
         longest = std::max(longest, lists.back().size());
       }
       const int64_t width = std::min(padded(longest), sel[type]);
@@ -77,14 +72,16 @@ std::vector<at::Tensor> inputs(const std::vector<Atom>& atoms, double rcut,
       for (size_t c = 0; c < lists.size(); ++c) {
         count[c] = static_cast<int64_t>(lists[c].size());
         for (size_t k = 0; k < lists[c].size(); ++k) {
-          index[c][k] = lists[c][k].row;
+          index[c][k] = lists[c][k].atom;
           for (int x = 0; x < 3; ++x) displacement[c][k][x] = lists[c][k].displacement[x];
         }
       }
       out.insert(out.end(), {displacement, index, count});
     }
   }
-  out.push_back(torch::tensor({static_cast<int64_t>(atoms.size()), int64_t{0}}));
+  auto frame = torch::zeros({natoms + 1}, integers);
+  frame[natoms] = padding_frame;
+  out.insert(out.end(), {frame, torch::tensor({natoms, int64_t{0}})});
   return out;
 }
 
@@ -95,8 +92,10 @@ int main(int argc, char** argv) {
   torch::inductor::AOTIModelPackageLoader model(argv[1]);
   auto arrays = inputs(water, std::stod(argv[2]), {std::stol(argv[3]), std::stol(argv[4])});
   const auto outputs = model.run(arrays);
-  std::cout.precision(12);
-  std::cout << "energy " << outputs[0][0].item<double>() << " eV\n";
-  // Rows of the flat atom axis: O, a padding row, H, H.
-  std::cout << outputs[2] << "\n";
+  std::cout.precision(15);
+  std::cout << outputs[0][0].item<double>() << " eV\n";
+  for (size_t i = 0; i < water.size(); ++i) {
+    for (int x = 0; x < 3; ++x) std::cout << outputs[2][i][x].item<double>() << " ";
+    std::cout << "eV/Å\n";
+  }
 }

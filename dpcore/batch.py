@@ -1,8 +1,10 @@
 """What a model is evaluated on: atoms on one flat axis, with the displacements to their neighbours.
 
-Frames of any sizes are concatenated. Atoms that share a type stand together as a :class:`Group`, so that
-every network runs on rows it applies to, and the neighbours of a group are split into one :class:`Neighbours`
-block for each neighbour type. The displacements are all that the model is differentiated by.
+Frames of any sizes are concatenated. The atoms to predict for, the *centres*, are gathered by type into
+:class:`Group` s, so that every network runs on rows it applies to, and the neighbours of a group are split
+into one :class:`Neighbours` block for each neighbour type. Atoms that are no centres are there as neighbours
+alone: part of a frame can be evaluated at a time, and the ghost atoms of a parallel simulation need nothing
+special. The displacements are all that the model is differentiated by.
 """
 
 from typing import Any
@@ -33,34 +35,38 @@ class Neighbours(Tree):
 
 
 class Group(Tree):
-    """The atoms of one type.
+    """Centres of one type.
 
     Attributes:
         type: their type index.
-        frame: the frame each atom belongs to, ``(centre,)``; padding atoms belong to the last frame.
-        aparam: atomic parameters, ``(centre, n)``, or None.
+        place: place of each centre on the flat atom axis, ``(centre,)``.
         blocks: their neighbours, one block for each neighbour type.
     """
 
     type: int
-    frame: Any = buffer()
-    aparam: Any = buffer(default=None)
+    place: Any = buffer()
     blocks: tuple[Neighbours, ...]
 
 
 class Batch(Tree):
     """Frames to evaluate together.
 
+    The last atom and the last frame are padding: they take up what the padding of other axes adds, and
+    their results mean nothing.
+
     Attributes:
-        groups: the atoms by type; the flat atom axis is their concatenation.
-        natoms: number of atoms of each frame, ``(frame,)``; the last frame is padding and its results
-            mean nothing.
+        groups: the centres by type.
+        frame: frame of each atom, ``(atom,)``.
+        natoms: number of atoms of each frame, ``(frame,)``.
         fparam: frame parameters, ``(frame, n)``, or None.
+        aparam: atomic parameters, ``(atom, n)``, or None.
     """
 
     groups: tuple[Group, ...]
+    frame: Any = buffer()
     natoms: Any = buffer()
     fparam: Any = buffer(default=None)
+    aparam: Any = buffer(default=None)
 
 
 def displacements(batch: Batch) -> Any:
@@ -89,11 +95,6 @@ def by_block(batch: Batch, edges: Any) -> list[list[Any]]:
     return [[next(flat) for _ in group.blocks] for group in batch.groups]
 
 
-def by_group(batch: Batch, atoms: Any) -> list[Any]:
-    """Split an array on the flat atom axis, ``(atom, n)``, into groups."""
-    return list(namespace(atoms).split(atoms, [shape(g.frame)[0] for g in batch.groups]))
-
-
-def frames_of_atoms(batch: Batch) -> Any:
-    """Return the frame of each atom on the flat axis, ``(atom,)``."""
-    return namespace(batch.natoms).concat([group.frame for group in batch.groups], axis=0)
+def places(batch: Batch) -> Any:
+    """Return the flat place of each centre, group by group, ``(centre,)``."""
+    return namespace(batch.natoms).concat([group.place for group in batch.groups], axis=0)

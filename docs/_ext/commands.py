@@ -42,7 +42,7 @@ class RunDirective(SphinxDirective):
         if len(lines) > longest:
             lines = [*lines[:longest], "..."]
         text = "\n".join([f"$ dp {words}", *lines])
-        block = nodes.literal_block(text, text, language="console")
+        block = nodes.literal_block(text, text, language="text")
         return [block]
 
 

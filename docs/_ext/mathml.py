@@ -11,15 +11,16 @@ from docutils.utils.math.latex2mathml import tex2mathml
 from sphinx.application import Sphinx
 from sphinx.errors import SphinxError
 
-
-# Read without complaint, but wrongly: what follows goes to another place.
-_MISREAD = ("\\boldsymbol",)
+# Read without complaint, but their indices or what follows them end up in the wrong place.
+_MISREAD = ("\\bar", "\\boldsymbol", "\\dot{", "\\hat", "\\tilde", "\\vec")
 
 
 def _mathml(node: nodes.Element, *, block: bool) -> str:
     misread = [command for command in _MISREAD if command in node.astext()]
+    if node.astext().count("{") != node.astext().count("}"):
+        misread.append("unequal braces")
     if misread:
-        raise SphinxError(f"the formula {node.astext()!r} has {misread[0]}; use \\mathbf{{…}}")
+        raise SphinxError(f"the formula {node.astext()!r} has {misread[0]}, which comes out wrong")
     try:
         text: str = tex2mathml(node.astext(), as_block=block)
     except MathError as error:

@@ -3,7 +3,10 @@
 import functools
 import importlib.util
 import os
+import re
 import shutil
+import subprocess
+import sysconfig
 import tempfile
 from pathlib import Path
 
@@ -31,6 +34,24 @@ def enter() -> None:
 def can(package: str, *programs: str) -> bool:
     """Return whether a package, and programs, are installed."""
     return importlib.util.find_spec(package) is not None and all(map(shutil.which, programs))
+
+
+def run_cpp(source: str, *arguments: object) -> list[list[float]]:
+    """Return the numbers in each line that a C++ program of the pages prints, compiled as they say."""
+    page = (ROOT / "docs" / "exported.md").read_text(encoding="utf-8")
+    script = re.search(r"^TORCH=.*?(?=^\./predict)", page, re.DOTALL | re.MULTILINE)
+    assert script is not None
+    shutil.copy(ROOT / "docs" / source, folder())
+    words = " ".join(map(str, arguments))
+    done = subprocess.run(  # noqa: S603  # what the page tells readers to run
+        ["/bin/sh", "-ec", f"{script[0]}./{Path(source).stem} {words}"],
+        cwd=folder(),
+        env=os.environ | {"PATH": f"{sysconfig.get_path('scripts')}:{os.environ['PATH']}"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return [[float(x) for x in line.split()[:-1]] for line in done.stdout.splitlines()]
 
 
 @functools.cache

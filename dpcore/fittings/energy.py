@@ -122,14 +122,15 @@ class EnergyFitting(Module, name="ener"):
 
     def _parameters(self, group: Group, batch: Batch) -> list[Any]:
         """Return the normalised frame and atomic parameters of the atoms, ``(centre, n)`` each."""
-        parameters = []
         weight = self.nets[group.type].layers[0].weight
+        xp, parameters = namespace(weight), []
         if self.numb_fparam:
             fparam = as_type_of(batch.fparam, weight)
             fparam = (fparam - self.fparam_avg) * self.fparam_inv_std
-            parameters.append(namespace(weight).take(fparam, group.frame, axis=0))
+            frame = xp.take(batch.frame, group.place, axis=0)
+            parameters.append(xp.take(fparam, frame, axis=0))
         if self.numb_aparam and not self.use_aparam_as_mask:
-            aparam = as_type_of(group.aparam, weight)
+            aparam = as_type_of(xp.take(batch.aparam, group.place, axis=0), weight)
             parameters.append((aparam - self.aparam_avg) * self.aparam_inv_std)
         return parameters
 

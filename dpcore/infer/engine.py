@@ -85,7 +85,7 @@ class TreeEngine:
 def _sizes(adapter: Adapter, *, compiled: bool) -> Sizes:
     if adapter.capabilities.jit:
         return RecurringSizes()
-    return RecurringSizes(fixed_groups=True) if compiled else ExactSizes()
+    return RecurringSizes(exported=True) if compiled else ExactSizes()
 
 
 def cast_model(model: EnergyModel, dtype: str) -> EnergyModel:

@@ -2,18 +2,20 @@
 
 import logging
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from dpcore.batch import Batch
 from dpcore.errors import DPError
-from dpcore.infer.assemble import Assembled, assemble, scatter
+from dpcore.infer.assemble import Assembly, assemble
 from dpcore.infer.engine import Arrays, Engine
 from dpcore.infer.frames import Frame, Prediction, split
 from dpcore.models.energy import EnergyModel
 
 log = logging.getLogger(__name__)
+
+# A frame that is larger than a batch is evaluated in at most this many.
+MOST_BATCHES = 64
 
 PER_FRAME = frozenset({"energy", "virial"})
 
@@ -39,37 +41,54 @@ class Evaluator:
         Shapes: ``energy (1,)``, ``force (atom, 3)``, ``virial (9,)``, ``atom_energy (atom, 1)``,
         ``atom_virial (atom, 9)``, ``mask (atom,)``; eV and eV/Å.
         """
-        predictions = self._run(self.engine.predict, frames)
+        predictions: list[Prediction] = []
+        for assembly in self._assemblies(frames):
+            totals: dict[str, np.ndarray] = {}
+            for batch in assembly.batches(self._centres(assembly)):
+                for name, value in self.engine.predict(batch).items():
+                    totals[name] = totals[name] + value if name in totals else value
+            predictions += _by_frame(assembly, totals)
         for frame, prediction in zip(frames, predictions, strict=True):
             prediction["mask"] = self._mask(frame)
         return predictions
 
     def describe(self, frames: Sequence[Frame]) -> list[Prediction]:
         """Return the descriptor of each frame, ``(atom, width)``."""
-        return self._run(self.engine.describe, frames)
-
-    def _run(
-        self, function: Callable[[Batch], Arrays], frames: Sequence[Frame]
-    ) -> list[Prediction]:
         results: list[Prediction] = []
-        for batch in split(frames, self._batch_atoms):
-            assembled = self._assemble(batch, first=len(results))
-            results += _by_frame(assembled, function(assembled.batch), len(batch))
+        for assembly in self._assemblies(frames):
+            rows: np.ndarray | None = None
+            for batch in assembly.batches(self._centres(assembly)):
+                place = np.concatenate([group.place for group in batch.groups])
+                there, found = (
+                    place < len(assembly.types),
+                    self.engine.describe(batch)["descriptor"],
+                )
+                if rows is None:
+                    rows = np.zeros((len(assembly.types), found.shape[1]))
+                rows[place[there]] = found[there]
+            assert rows is not None
+            results += [{"descriptor": frame} for frame in assembly.split(rows)]
         return results
 
-    def _assemble(self, frames: Sequence[Frame], first: int) -> Assembled:
-        engine, selection = self.engine, self.model.selection
-        assembled = assemble(frames, selection, engine.sizes, engine.dtype, first=first)
-        if assembled.overfull and not self._warned:
-            self._warned = True
-            log.warning(
-                "some atoms have up to %d more neighbours than sel = %s allows within %g Å; "
-                "the nearest are used, as in DeePMD-kit",
-                assembled.overfull,
-                list(selection.sel),
-                selection.rcut,
-            )
-        return assembled
+    def _centres(self, assembly: Assembly) -> int:
+        # Each batch of a frame also pays for the frame's whole atom axis, so there are not too many.
+        return max(self._batch_atoms, len(assembly.types) // MOST_BATCHES)
+
+    def _assemblies(self, frames: Sequence[Frame]) -> Iterator[Assembly]:
+        engine, selection, first = self.engine, self.model.selection, 0
+        for batch in split(frames, self._batch_atoms):
+            assembly = assemble(batch, selection, engine.sizes, engine.dtype, first=first)
+            first += len(batch)
+            if assembly.overfull and not self._warned:
+                self._warned = True
+                log.warning(
+                    "some atoms have up to %d more neighbours than sel = %s allows within %g Å; "
+                    "the nearest are used, as in DeePMD-kit",
+                    assembly.overfull,
+                    list(selection.sel),
+                    selection.rcut,
+                )
+            yield assembly
 
     def _mask(self, frame: Frame) -> np.ndarray:
         excluded = np.isin(frame.types, self.model.atom_exclude_types)
@@ -83,11 +102,12 @@ def _batch_size() -> int:
     return int(text)
 
 
-def _by_frame(assembled: Assembled, outputs: Arrays, nframes: int) -> list[Prediction]:
+def _by_frame(assembly: Assembly, outputs: Arrays) -> list[Prediction]:
+    nframes = len(assembly.frames)
     results: list[Prediction] = [{} for _ in range(nframes)]
     for name, value in outputs.items():
         wide = value.reshape(len(value), -1).astype(np.float64)
-        rows = wide[:nframes] if name in PER_FRAME else scatter(assembled, wide)
+        rows = wide[:nframes] if name in PER_FRAME else assembly.split(wide)
         for result, row in zip(results, rows, strict=True):
             result[name] = row
     return results

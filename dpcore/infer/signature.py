@@ -74,31 +74,30 @@ class Signature:
 def signature(model: EnergyModel) -> Signature:
     """Return the inputs that an exported program of a model takes."""
     selection, fitting = model.selection, model.fitting
-    ntypes, limits, inputs = len(model.type_map), {}, list[Input]()
-    groups = []
+    ntypes, limits, inputs = len(model.type_map), dict[str, int](), list[Input]()
     for centre in range(ntypes):
-        atoms, place = f"n{centre}", f"groups.{centre}"
-        inputs.append(Input(f"{place}.frame", "int64", (atoms,)))
-        if fitting.numb_aparam:
-            inputs.append(Input(f"{place}.aparam", "float64", (atoms, fitting.numb_aparam)))
+        centres = f"n{centre}"
+        inputs.append(Input(f"groups.{centre}.place", "int64", (centres,)))
         for kind, sel in enumerate(selection.sel):
             width: str | int = f"k{centre}_{kind}" if sel > 1 else sel
             if isinstance(width, str):
                 limits[width] = sel
-            block = f"{place}.blocks.{kind}"
-            inputs.append(Input(f"{block}.displacement", "float64", (atoms, width, 3)))
-            inputs.append(Input(f"{block}.index", "int64", (atoms, width)))
-            inputs.append(Input(f"{block}.count", "int64", (atoms,)))
-        groups.append(_group(centre, ntypes, aparam=bool(fitting.numb_aparam)))
+            block = f"groups.{centre}.blocks.{kind}"
+            inputs.append(Input(f"{block}.displacement", "float64", (centres, width, 3)))
+            inputs.append(Input(f"{block}.index", "int64", (centres, width)))
+            inputs.append(Input(f"{block}.count", "int64", (centres,)))
+    inputs.append(Input("frame", "int64", ("atoms",)))
     inputs.append(Input("natoms", "int64", ("frames",)))
     if fitting.numb_fparam:
         inputs.append(Input("fparam", "float64", ("frames", fitting.numb_fparam)))
+    if fitting.numb_aparam:
+        inputs.append(Input("aparam", "float64", ("atoms", fitting.numb_aparam)))
+    neighbours = Neighbours(displacement="", index="", count="")
     batch = Batch(
-        groups=tuple(groups), natoms="natoms", fparam="fparam" if fitting.numb_fparam else None
+        groups=tuple(Group(type=t, place="", blocks=(neighbours,) * ntypes) for t in range(ntypes)),
+        frame="",
+        natoms="",
+        fparam="" if fitting.numb_fparam else None,
+        aparam="" if fitting.numb_aparam else None,
     )
     return Signature(tuple(inputs), limits, tree.skeleton(batch))
-
-
-def _group(centre: int, ntypes: int, *, aparam: bool) -> Group:
-    block = Neighbours(displacement="", index="", count="")
-    return Group(type=centre, frame="", aparam="" if aparam else None, blocks=(block,) * ntypes)

@@ -68,14 +68,14 @@ class EnergyModel(Module, name="energy"):
         return Selection(selection.rcut, selection.sel, self.pair_exclude_types)
 
     def atomic(self, batch: Batch, displacement: Any) -> Any:
-        """Return the energy of each atom.
+        """Return the energy of each centre.
 
         Args:
             batch: the atoms and their neighbours.
             displacement: vectors to the neighbours on the batch's edge axis, ``(edge, 3)``, Å.
 
         Returns:
-            energies on the flat atom axis, ``(atom,)``, eV.
+            energies of the centres, group by group, ``(centre,)``, eV.
         """
         features = self.descriptor(batch, displacement)
         energies = [

@@ -3,7 +3,7 @@
 from typing import Any
 
 from dpcore.backend.adapter import Adapter
-from dpcore.batch import Batch, by_block, displacements, frames_of_atoms, neighbour_index
+from dpcore.batch import Batch, by_block, displacements, neighbour_index, places
 from dpcore.models.energy import EnergyModel
 from dpcore.xp import as_type_of, namespace, shape
 
@@ -32,13 +32,14 @@ def predict(adapter: Adapter, model: EnergyModel, batch: Batch) -> Outputs:
 
     vectors = displacements(batch)
     (_, energy), gradient = adapter.value_and_grad(total)(vectors)
+    xp, natoms, nframes = namespace(energy), shape(batch.frame)[0], shape(batch.natoms)[0]
+    atom_energy = xp.segment_sum(energy, places(batch), natoms)
     force, atom_virial = _forces(batch, vectors, gradient)
-    xp, frame, nframes = namespace(energy), frames_of_atoms(batch), shape(batch.natoms)[0]
     return {
-        "energy": xp.segment_sum(energy, frame, nframes),
-        "atom_energy": energy,
+        "energy": xp.segment_sum(atom_energy, batch.frame, nframes),
+        "atom_energy": atom_energy,
         "force": force,
-        "virial": xp.segment_sum(as_type_of(atom_virial, energy), frame, nframes),
+        "virial": xp.segment_sum(as_type_of(atom_virial, energy), batch.frame, nframes),
         "atom_virial": atom_virial,
     }
 
@@ -49,17 +50,17 @@ def _forces(batch: Batch, vectors: Any, gradient: Any) -> tuple[Any, Any]:
     A displacement pulls its two ends with opposite forces; its virial ``-d ⊗ ∂E/∂d`` is booked on the
     neighbour, as DeePMD-kit does.
     """
-    xp = namespace(vectors)
+    xp, natoms = namespace(vectors), shape(batch.frame)[0]
     rows = by_block(batch, gradient)
     pull = xp.concat([sum((xp.sum(g, axis=1) for g in row), start=0.0) for row in rows], axis=0)
     virial = xp.reshape(gradient[:, :, None] * vectors[:, None, :], (-1, 9))
     moved = xp.concat([gradient, virial], axis=1)
-    gathered = xp.segment_sum(moved, neighbour_index(batch), shape(pull)[0])
-    return pull - gathered[:, :3], -gathered[:, 3:]
+    gathered = xp.segment_sum(moved, neighbour_index(batch), natoms)
+    return xp.segment_sum(pull, places(batch), natoms) - gathered[:, :3], -gathered[:, 3:]
 
 
 def describe(model: EnergyModel, batch: Batch) -> Outputs:
-    """Return the descriptors of a batch, ``descriptor (atom, width)``."""
+    """Return the descriptors of a batch's centres, ``descriptor (centre, width)``."""
     features = model.descriptor(batch, displacements(batch))
     descriptor = namespace(features[0]).concat(features, axis=0)
     return {"descriptor": as_type_of(descriptor, model.out_bias)}

@@ -7,13 +7,7 @@ _VARIABLE = 2
 
 
 class Sizes(Protocol):
-    """The lengths that the axes of a batch are padded to.
-
-    Attributes:
-        fixed_groups: every atom type has a group, whether atoms of it are present or not.
-    """
-
-    fixed_groups: bool
+    """The lengths that the axes of a batch are padded to."""
 
     def axis(self, name: tuple[str | int, ...], needed: int, limit: int | None = None) -> int:
         """Return the length of a named axis that must hold ``needed`` rows and never more than ``limit``."""
@@ -22,8 +16,6 @@ class Sizes(Protocol):
 
 class ExactSizes:
     """No padding, for backends that run operation by operation."""
-
-    fixed_groups = False
 
     def axis(self, name: tuple[str | int, ...], needed: int, limit: int | None = None) -> int:  # noqa: ARG002
         """Return ``needed``."""
@@ -36,16 +28,16 @@ class RecurringSizes:
     A length is kept while it suffices and is not several times too long; a new one has some room to grow.
 
     Args:
-        fixed_groups: pad for an exported program too, in which every type has its group.
+        exported: pad for an exported program too, in which every type has its group.
     """
 
-    def __init__(self, *, fixed_groups: bool = False) -> None:
-        self.fixed_groups = fixed_groups
+    def __init__(self, *, exported: bool = False) -> None:
+        self._shortest = _VARIABLE if exported else 0
         self._kept: dict[tuple[str | int, ...], int] = {}
 
     def axis(self, name: tuple[str | int, ...], needed: int, limit: int | None = None) -> int:
         """Return a length from few, at least ``needed``."""
-        needed = max(needed, _VARIABLE) if self.fixed_groups else needed
+        needed = max(needed, self._shortest)
         kept = self._kept.get(name, 0)
         if not needed <= kept <= 3 * needed:
             # Neighbour counts fluctuate by a few even where they are small.
@@ -57,8 +49,6 @@ class RecurringSizes:
 
 class ExportSizes:
     """Sizes that an exported program accepts: every group present, no axis shorter than two."""
-
-    fixed_groups = True
 
     def axis(self, name: tuple[str | int, ...], needed: int, limit: int | None = None) -> int:  # noqa: ARG002
         """Return ``needed``, or two if that is less and the limit allows it."""

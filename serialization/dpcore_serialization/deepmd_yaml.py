@@ -17,6 +17,8 @@ from dpcore_serialization.provenance import deepmd_provenance, deepmd_stamp
 _SAFE_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _SAFE_DUMPER: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
+_DEEPEST = 100
+
 _DTYPES = ("float16", "float32", "float64", "bfloat16", "int32", "int64", "bool")
 
 
@@ -30,10 +32,14 @@ class YamlFormat:
         """Read a file written by DeePMD-kit or by :meth:`write`."""
         try:
             text = path.read_text(encoding="utf-8")
+            _check_extent(path, text)
             data = yaml.load(text, Loader=_SAFE_LOADER)  # noqa: S506  # one of the safe loaders
         except FileNotFoundError:
             raise DPError(f"{path}: no such file") from None
-        except (OSError, UnicodeDecodeError, RecursionError, yaml.YAMLError) as error:
+        except DPError:
+            raise
+        # The last two: a scalar that is not what its tag or its look says.
+        except (OSError, yaml.YAMLError, ValueError, AttributeError) as error:
             raise DPError(
                 f"{path}: not readable as YAML: {' '.join(str(error).split())}"
             ) from error
@@ -43,6 +49,8 @@ class YamlFormat:
             model = read_model(map_variables(data["model"], _array))
         except DPError as error:
             raise DPError(f"{path}: {error}") from error
+        except RecursionError:
+            raise DPError(f"{path}: an entry contains itself; the file is no model") from None
         return Document(model, deepmd_provenance(path, data))
 
     def write(self, path: Path, document: Document) -> None:
@@ -60,6 +68,30 @@ class YamlFormat:
 
 
 format = YamlFormat()  # noqa: A001  # the name that formats are found by
+
+
+def _check_extent(path: Path, text: str) -> None:
+    """Refuse nesting and repetition that no model has, and that would exhaust the loader.
+
+    Entries may be repeated by reference, as lists of types are, but never to more of them than the
+    text has letters.
+    """
+    sizes, anchors, known = [0], list[str | None](), dict[str | None, int]()
+    for event in yaml.parse(text, Loader=_SAFE_LOADER):
+        if isinstance(event, yaml.AliasEvent):
+            sizes[-1] += known.get(event.anchor, 0)
+        elif isinstance(event, yaml.CollectionEndEvent):
+            size, anchor = sizes.pop(), anchors.pop()
+            sizes[-1] += size
+            known[anchor] = size
+        elif isinstance(event, yaml.NodeEvent):
+            sizes.append(1)
+            anchors.append(event.anchor)
+            if isinstance(event, yaml.ScalarEvent):
+                known[anchors.pop()] = sizes.pop()
+                sizes[-1] += 1
+        if len(sizes) > _DEEPEST or sizes[-1] > len(text):
+            raise DPError(f"{path}: nested too deep, or repeated too often, for a model")
 
 
 def _array(entry: Any) -> np.ndarray:

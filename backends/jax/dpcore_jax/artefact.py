@@ -54,7 +54,7 @@ def load(adapter: Adapter, path: Path, document: Document, device: Any) -> Artef
             return {name: adapter.to_numpy(x) for name, x in outputs.items()}
 
     engine = ArtefactEngine(adapter, document, program, str(device))
-    engine.sizes = RecurringSizes(fixed_groups=True)
+    engine.sizes = RecurringSizes(exported=True)
     return engine
 
 
