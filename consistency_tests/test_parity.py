@@ -66,7 +66,8 @@ EAGER = [
 @pytest.mark.parametrize(("example", "backend"), EAGER)
 def test_preparing_a_model_changes_no_number(example, backend):
     adapter = backend.required().adapter()
-    batch = assemble(frames_of(example), example.model.selection, ExactSizes()).batch
+    assembly = assemble(frames_of(example), example.model.selection, ExactSizes())
+    batch = next(assembly.batches(centres=10_000))
     prepared = TreeEngine(example.model, adapter).predict(batch)
     function = adapter.compile(lambda m, b: predict_batch(adapter, m, b), requested=None)
     with adapter.scope():

@@ -104,7 +104,9 @@ def test_a_shifted_energy_is_measured_per_atom():
     assert worst(bad)["force"] == worst(bad)["virial"] == 0.0
     assert (bad.status, good.status) == (Status.DISAGREES, Status.AGREES)
     assert not result.passes
-    assert result.place(bad.differences[0]) == "generated box below the cutoff, frame 0"
+    # Both frames are off by the same; rounding decides which is named.
+    places = {f"generated box below the cutoff, frame {n}" for n in (0, 1)}
+    assert result.place(bad.differences[0]) in places
 
 
 def test_the_worst_force_is_found_where_it_is(system):
