@@ -25,14 +25,14 @@ docs: .venv/dev
 unit: .venv/dev
 	$(BIN)/python -m pytest -n 2 --dist loadgroup
 
-# The environment is made again where pyproject.toml or the constraints have changed.
-.venv/demo: pyproject.toml constraints.txt
+# The environment is made again where what it is made from has changed.
+.venv/demo: pyproject.toml constraints.txt $(shell find kernels -name '*.[ch]*' -o -name '*.py' -o -name '*.toml' -o -name CMakeLists.txt)
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install -q -c constraints.txt -e '.[all]'
+	$(BIN)/python -m pip install -q -c constraints.txt ./kernels -e '.[all]'
 	touch $@
 
 .venv/dev: .venv/demo
-	$(BIN)/python -m pip install -q -c constraints.txt -e '.[dev]'
+	$(BIN)/python -m pip install -q -c constraints.txt ./kernels -e '.[dev]'
 	touch $@
 
 clean:

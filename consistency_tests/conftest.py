@@ -12,7 +12,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 # TensorFlow's compiler writes hundreds of lines of notes past Python's logging.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
-from harness import FRAMEWORKS, Backend, engine_of
+from harness import FRAMEWORKS, Backend, Way, engine_of
 
 from dpcore.infer.evaluator import Evaluator
 from dpcore.infer.frames import Frame, Prediction
@@ -35,13 +35,20 @@ class Evaluators:
     """Evaluators by model and backend, so that nothing is compiled twice in one session."""
 
     def __init__(self) -> None:
-        self._kept: dict[tuple[int, Backend, str | None], tuple[EnergyModel, Evaluator]] = {}
+        self._kept: dict[tuple[object, ...], tuple[EnergyModel, Evaluator]] = {}
 
-    def of(self, model: EnergyModel, backend: Backend, dtype: str | None = None) -> Evaluator:
+    def of(
+        self,
+        model: EnergyModel,
+        backend: Backend,
+        dtype: str | None = None,
+        way: Way = Way.PLAIN,
+    ) -> Evaluator:
         """Return the evaluator of a model on a backend."""
-        key = (id(model), backend, dtype)
+        key = (id(model), backend, dtype, way)
         if key not in self._kept:
-            evaluator = Evaluator(model, engine_of(model, backend, dtype), batch_atoms=100_000)
+            engine = engine_of(model, backend, dtype, way)
+            evaluator = Evaluator(model, engine, batch_atoms=100_000)
             self._kept[key] = (model, evaluator)  # the model stays alive, so its id stays its own
         return self._kept[key][1]
 
@@ -57,15 +64,16 @@ Predict = Callable[..., list[Prediction]]
 
 @pytest.fixture
 def predict(evaluators: Evaluators) -> Predict:
-    """Return ``predict(model, frames, backend=Backend.NUMPY, dtype=None)``."""
+    """Return ``predict(model, frames, backend=Backend.NUMPY, dtype=None, way=Way.PLAIN)``."""
 
     def call(
         model: EnergyModel,
         frames: Sequence[Frame],
         backend: Backend = Backend.NUMPY,
         dtype: str | None = None,
+        way: Way = Way.PLAIN,
     ) -> list[Prediction]:
-        predictions = evaluators.of(model, backend, dtype).predict(frames)
+        predictions = evaluators.of(model, backend, dtype, way).predict(frames)
         assert all(np.isfinite(v).all() for p in predictions for v in p.values())
         return predictions
 

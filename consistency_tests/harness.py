@@ -55,9 +55,28 @@ FRAMEWORKS = [Backend.NUMPY, Backend.TORCH, Backend.JAX, Backend.TENSORFLOW]
 COMPILED = [Backend.JAX, Backend.TENSORFLOW]
 
 
-def engine_of(model: EnergyModel, backend: Backend, dtype: str | None = None) -> TreeEngine:
+class Way(Enum):
+    """The ways in which a model can be evaluated."""
+
+    PLAIN = "plain"
+    """Array code and networks."""
+    NETS = "nets"
+    """Fused kernels and networks."""
+    TABLES = "tables"
+    """Fused kernels and tables: what users get by default where there are kernels."""
+
+    def __str__(self) -> str:
+        return self.value
+
+
+def engine_of(
+    model: EnergyModel, backend: Backend, dtype: str | None = None, way: Way = Way.PLAIN
+) -> TreeEngine:
     """Return a fresh engine."""
-    return TreeEngine(model, backend.adapter(), dtype=dtype)
+    tables = None if way is Way.TABLES else False
+    return TreeEngine(
+        model, backend.adapter(), dtype=dtype, tables=tables, kernels=way is not Way.PLAIN
+    )
 
 
 def read_only(x: Any) -> Any:
@@ -105,13 +124,16 @@ class StrictAdapter:
     """
 
     name = "array_api_strict"
-    capabilities = Capabilities()
+    capabilities = Capabilities(kernels=())
 
     def version(self) -> str:
         return str(array_api_strict.__version__)
 
     def device(self, name: str | None) -> None:
         assert name is None
+
+    def kernels(self, device: None) -> bool:  # noqa: ARG002
+        return False
 
     def scope(self) -> AbstractContextManager[Any]:
         # What the size of a result may not depend on is what compilers cannot know.

@@ -32,10 +32,12 @@ def potentials():
 
 @pytest.mark.parametrize("case", CASES)
 @pytest.mark.parametrize("tag", ["pbc", "nopbc"])
-def test_float64_is_exact(case, tag, framework, potentials):
-    key = (case, framework)
+@pytest.mark.parametrize("tables", [None, False], ids=["default", "exact"])
+def test_float64_is_exact(case, tag, tables, framework, potentials):
+    key = (case, framework, tables)
     if key not in potentials:
-        potentials[key] = DeepPot(DATA / case / "model.dp", backend=str(framework))
+        path = DATA / case / "model.dp"
+        potentials[key] = DeepPot(path, backend=str(framework), tables=tables)
     frames, parameters, found = expected(case, tag)
     out = potentials[key].evaluate(*frames, **parameters)
     out["descriptor"] = potentials[key].eval_descriptor(*frames, **parameters)
@@ -59,7 +61,7 @@ def test_float32_is_near(case, framework):
 
 def test_calls_return_the_same_numbers_in_deepmd_order(framework, potentials):
     case = CASES[0]
-    key = (case, framework)
+    key = (case, framework, None)
     if key not in potentials:
         potentials[key] = DeepPot(DATA / case / "model.dp", backend=str(framework))
     (coord, box, types), parameters, found = expected(case, "pbc")

@@ -4,12 +4,11 @@ import harness
 import numpy as np
 import pytest
 from example_models import EXAMPLES
-from harness import Backend, assert_close, assert_same
+from harness import Backend, assert_close, assert_same, engine_of
 
 from dpcore.backend.adapter import to_backend
 from dpcore.errors import DPError
 from dpcore.infer.assemble import assemble
-from dpcore.infer.engine import TreeEngine
 from dpcore.infer.frames import Frame
 from dpcore.models.prediction import predict as predict_batch
 from dpcore.neighbours.sizes import ExactSizes
@@ -68,7 +67,7 @@ def test_preparing_a_model_changes_no_number(example, backend):
     adapter = backend.required().adapter()
     assembly = assemble(frames_of(example), example.model.selection, ExactSizes())
     batch = next(assembly.batches(centres=10_000))
-    prepared = TreeEngine(example.model, adapter).predict(batch)
+    prepared = engine_of(example.model, backend).predict(batch)
     function = adapter.compile(lambda m, b: predict_batch(adapter, m, b), requested=None)
     with adapter.scope():
         raw = function(to_backend(adapter, example.model), to_backend(adapter, batch))

@@ -1,5 +1,7 @@
-"""Backends and file formats, found by entry points and loaded on first use."""
+"""Backends, file formats and kernels, found by entry points and loaded on first use."""
 
+import logging
+import os
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
@@ -8,6 +10,8 @@ from typing import Any
 from dpcore.backend.adapter import Adapter
 from dpcore.errors import DPError, suggest
 from dpcore.formats import Format
+
+log = logging.getLogger(__name__)
 
 
 def backend_names() -> list[str]:
@@ -48,6 +52,22 @@ def format_of(path: str | Path) -> Format:
         raise DPError(f"{path}: {what}; model files end in {known}")
     found: Format = _load(formats[suffix], "format", suffix)
     return found
+
+
+@cache
+def kernels() -> Any | None:
+    """Return the library of CPU kernels, or None to do without.
+
+    The environment variable ``DPCORE_KERNELS=0`` switches the kernels off. They are looked for once.
+    """
+    points = _points("dpcore.kernels")
+    if os.environ.get("DPCORE_KERNELS") == "0" or "library" not in points:
+        return None
+    try:
+        return points["library"].load()
+    except (ImportError, OSError, AttributeError) as error:
+        log.warning("the CPU kernels cannot be loaded, evaluation is slower without: %s", error)
+        return None
 
 
 @cache

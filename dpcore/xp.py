@@ -91,9 +91,11 @@ def _extras(xp: Any) -> dict[str, Any]:
         flat = xp.reshape(x, (x.shape[0], math.prod(x.shape[1:])))
         return xp.reshape(xp.matmul(xp.astype(one_hot, x.dtype), flat), (n, *x.shape[1:]))
 
-    def split(x: Any, sizes: Sequence[int]) -> list[Any]:
-        ends = [sum(sizes[: i + 1]) for i in range(len(sizes))]
-        return [x[end - size : end, ...] for end, size in zip(ends, sizes, strict=True)]
+    def split(x: Any, sizes: Sequence[int], axis: int = 0) -> list[Any]:
+        ends, before = [sum(sizes[: i + 1]) for i in range(len(sizes))], (slice(None),) * axis
+        return [
+            x[(*before, slice(end - size, end), ...)] for end, size in zip(ends, sizes, strict=True)
+        ]
 
     def sigmoid(x: Any) -> Any:
         return 0.5 * (xp.tanh(0.5 * x) + 1.0)

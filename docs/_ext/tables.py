@@ -88,7 +88,7 @@ def _kind(hint: Any, *, many: bool = False) -> str:
 
 def backends() -> str:
     """Return the table of what each backend can do."""
-    head = ("Backend", "Other names", "Compiles", "Devices", "Writes and runs")
+    head = ("Backend", "Other names", "Compiles", "Devices", "Kernels", "Writes and runs")
     return table(head, [_backend(name) for name in backend_names()])
 
 
@@ -98,7 +98,7 @@ def _backend(name: str) -> tuple[str, ...]:
     try:
         adapter: Adapter = backend(name)
     except DPError as error:
-        return f"`{name}`", code(others), f"not known where this was built: {error}", "", ""
+        return f"`{name}`", code(others), f"not known where this was built: {error}", "", "", ""
     can = adapter.capabilities
     compiles = "on request" if can.compile_on_request else "no"
     return (
@@ -106,6 +106,7 @@ def _backend(name: str) -> tuple[str, ...]:
         code(others),
         "always" if can.jit else compiles,
         code(can.devices),
+        code(can.kernels) or "–",
         code(f".{suffix}" for suffix in can.exports) or "–",
     )
 

@@ -20,12 +20,14 @@ class Capabilities:
     Attributes:
         jit: compiled evaluation is on by default; batches are padded to a few sizes for it.
         compile_on_request: evaluation can be compiled when the user asks for it.
+        kernels: kinds of device that fused kernels exist for.
         devices: kinds of device it may run on.
         exports: suffixes of the compiled files it writes and runs.
     """
 
     jit: bool = False
     compile_on_request: bool = False
+    kernels: tuple[str, ...] = ("cpu",)
     devices: tuple[str, ...] = ("cpu",)
     exports: tuple[str, ...] = ()
 
@@ -42,6 +44,10 @@ class Adapter(Protocol):
 
     def device(self, name: str | None) -> Any:
         """Return the framework's device of that name, or its default; DPError if there is none."""
+        ...
+
+    def kernels(self, device: Any) -> bool:
+        """Return whether fused kernels evaluate models on a device, after making them known."""
         ...
 
     def scope(self) -> AbstractContextManager[Any]:

@@ -1,5 +1,6 @@
 """The reference backend: NumPy arrays, differentiated by HIPS autograd."""
 
+import importlib
 import math
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -12,6 +13,7 @@ import numpy as np
 from autograd.extend import defvjp, primitive
 from autograd.numpy.numpy_boxes import ArrayBox
 
+from dpcore import registry
 from dpcore import xp as xp_module
 from dpcore.backend.adapter import Capabilities
 from dpcore.errors import DPError
@@ -86,9 +88,35 @@ def _softplus(x: Any) -> Any:
     return anp.log1p(anp.exp(-anp.abs(x))) + anp.maximum(x, 0.0)
 
 
-def _split(x: Any, sizes: Sequence[int]) -> list[Any]:
-    ends = np.cumsum(sizes)
-    return [x[end - size : end] for end, size in zip(ends, sizes, strict=True)]
+@primitive  # type: ignore[untyped-decorator, unused-ignore]
+def _part(x: Any, start: int, stop: int, axis: int) -> Any:
+    return x[(*(slice(None),) * axis, slice(start, stop))]
+
+
+@primitive  # type: ignore[untyped-decorator, unused-ignore]
+def _widened(x: Any, start: int, n: int, axis: int) -> Any:
+    """Return an array of zeros, ``n`` long along an axis, with ``x`` in it from ``start`` on."""
+    out = np.zeros((*x.shape[:axis], n, *x.shape[axis + 1 :]), x.dtype)
+    out[(*(slice(None),) * axis, slice(start, start + x.shape[axis]))] = x
+    return out
+
+
+defvjp(
+    _part,
+    lambda _out, x, start, _stop, axis: lambda g: _widened(g, start, np.shape(x)[axis], axis),
+    argnums=(0,),
+)
+defvjp(
+    _widened,
+    lambda _out, x, start, _n, axis: lambda g: _part(g, start, start + np.shape(x)[axis], axis),
+    argnums=(0,),
+)
+
+
+def _split(x: Any, sizes: Sequence[int], axis: int = 0) -> list[Any]:
+    ends = [int(end) for end in np.cumsum(sizes)]
+    # autograd's own derivative of a slice adds number by number.
+    return [_part(x, end - size, end, axis) for end, size in zip(ends, sizes, strict=True)]
 
 
 _OWN = {"broadcast_to", "concat", "cumulative_sum", "permute_dims", "take", "tanh", "where"}
@@ -134,6 +162,13 @@ class NumpyAdapter:
         if name not in {None, "cpu"}:
             raise DPError(f"device {name!r}: the numpy backend runs on 'cpu' only")
 
+    def kernels(self, device: None) -> bool:  # noqa: ARG002
+        """Return whether the kernel library is installed."""
+        if registry.kernels() is None:
+            return False
+        importlib.import_module("dpcore.backend.reference_kernels")
+        return True
+
     def scope(self) -> AbstractContextManager[Any]:
         """Return a context that does nothing."""
         return nullcontext()
@@ -162,8 +197,6 @@ class NumpyAdapter:
 
             def value_of(y: Any) -> Any:
                 value, auxiliary = function(y)
-                # The tracer wants to see the input, even where the value does not depend on it.
-                value = value + 0.0 * anp.sum(y)
                 kept.append(getattr(auxiliary, "_value", auxiliary))
                 return value
 

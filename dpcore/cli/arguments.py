@@ -52,6 +52,7 @@ COMMANDS = (
     Command("test", evaluates=True),
     Command("show"),
     Command("convert-backend"),
+    Command("compress", evaluates=True),
     Command("parity"),
     Command("doctor"),
 )

@@ -1,13 +1,11 @@
 """``dp convert-backend``: the same model in another kind of file."""
 
 import argparse
-import hashlib
 import logging
 from pathlib import Path
 from typing import Any
 
-from dpcore.cli.files import size_of, size_text
-from dpcore.errors import DPError
+from dpcore.cli.files import check_target, origin, size_of, size_text
 
 log = logging.getLogger(__name__)
 
@@ -48,26 +46,10 @@ def run(args: argparse.Namespace) -> int:
 
     source, target = Path(args.INPUT), Path(args.OUTPUT)
     reader, writer = format_of(source), format_of(target)
-    _check_target(source, target)
+    check_target(source, target)
     document = reader.read(source)
-    entry = _origin(source)
+    entry = origin(source, "convert-backend")
     history = [*document.provenance.get("history", ()), entry]
     writer.write(target, document.with_provenance(history=history))
     log.info("wrote %s (%s) from %s", target, size_text(size_of(target)), source)
     return 0
-
-
-def _check_target(source: Path, target: Path) -> None:
-    if source.resolve() == target.resolve():
-        raise DPError(f"{target}: it is the input itself; give the output another name")
-    if not target.parent.is_dir():
-        raise DPError(f"{target}: the folder {target.parent} does not exist; create it first")
-
-
-def _origin(source: Path) -> dict[str, str]:
-    entry = {"from": source.name, "command": "convert-backend"}
-    # A folder has no one sha256; the document embedded in it has checksums of its own.
-    if source.is_file():
-        with source.open("rb") as file:
-            entry["sha256"] = hashlib.file_digest(file, "sha256").hexdigest()
-    return entry

@@ -23,12 +23,13 @@ if TYPE_CHECKING:
 
 # Packages that dpcore works without: what they are for, and the extra that installs them.
 HELPERS = {
+    "dpcore_kernels": ("fused kernels, several times faster", "fast"),
     "vesin": ("faster neighbour search", "fast"),
     "matplotlib": ("plots", "plot"),
     "jinja2": ("reports", "plot"),
 }
 
-VARIABLES = ("OMP_NUM_THREADS", "DP_BACKEND", "DP_INFER_BATCH_SIZE")
+VARIABLES = ("OMP_NUM_THREADS", "DP_BACKEND", "DP_INFER_BATCH_SIZE", "DPCORE_KERNELS")
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
-"""Model files on disk: their sizes, and names given without a suffix."""
+"""Model files on disk: their sizes, names given without a suffix, and how one becomes another."""
 
+import hashlib
 import logging
 from pathlib import Path
 
@@ -48,3 +49,21 @@ def find_model(name: str) -> Path:
         others = ", ".join(str(candidate) for candidate in found[1:])
         log.warning("%s: %s is taken, there is %s too", name, found[0], others)
     return found[0]
+
+
+def check_target(source: Path, target: Path) -> None:
+    """Raise a DPError if a file cannot be written from another one."""
+    if source.resolve() == target.resolve():
+        raise DPError(f"{target}: it is the input itself; give the output another name")
+    if not target.parent.is_dir():
+        raise DPError(f"{target}: the folder {target.parent} does not exist; create it first")
+
+
+def origin(source: Path, command: str) -> dict[str, str]:
+    """Return the entry of a model's history that says which file a command made it from."""
+    entry = {"from": source.name, "command": command}
+    # A folder has no one sha256; the document embedded in it has checksums of its own.
+    if source.is_file():
+        with source.open("rb") as file:
+            entry["sha256"] = hashlib.file_digest(file, "sha256").hexdigest()
+    return entry

@@ -86,6 +86,12 @@ def _add_criterion(parser: argparse.ArgumentParser) -> None:
         help="in which the backends compute (default: %(default)s)",
     )
     parser.add_argument(
+        "--exact",
+        action="store_true",
+        help="evaluate the embedding networks on every backend; without it, backends with kernels use "
+        "tables. The reference always evaluates the networks, without kernels",
+    )
+    parser.add_argument(
         "--atol",
         type=float,
         metavar="A",
@@ -117,6 +123,7 @@ def run(args: argparse.Namespace) -> int:
         dtype=args.dtype,
         tolerance=Tolerance.of(args.dtype, args.atol, args.rtol),
         device=args.device,
+        tables=False if args.exact else None,
     )
     for line in table(result).splitlines():
         say(line)

@@ -43,6 +43,8 @@ def _file(file: ModelFile) -> dict[str, Any]:
 
 
 def _model(file: ModelFile) -> dict[str, Any]:
+    from dpcore.compress import is_compressed
+
     model = file.document.model
     fitting, parameters = model.fitting, _parameters(model)
     return {
@@ -53,6 +55,7 @@ def _model(file: ModelFile) -> dict[str, Any]:
         "numb_fparam": fitting.numb_fparam,
         "default_fparam": fitting.default_fparam,
         "numb_aparam": fitting.numb_aparam,
+        "compressed": is_compressed(model),
         **{key: value for key, value in _settings(model).items() if key != "type_map"},
     }
 

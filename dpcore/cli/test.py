@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from dpcore.cli.backends import chosen_backend
 from dpcore.cli.files import find_model
 from dpcore.cli.logs import say
+from dpcore.cli.options import add_head, count, refuse_head
 from dpcore.errors import DPError
 
 if TYPE_CHECKING:
@@ -61,12 +62,7 @@ def _add_model_options(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="the model file, its suffix may be left out (default: %(default)s)",
     )
-    parser.add_argument(
-        "--head",
-        "--model-branch",
-        metavar="NAME",
-        help="the branch of a multi-task model (such files are not read by this version)",
-    )
+    add_head(parser)
     parser.add_argument(
         "--device", metavar="NAME", help="where to compute (default: the backend's choice)"
     )
@@ -74,6 +70,11 @@ def _add_model_options(parser: argparse.ArgumentParser) -> None:
         "--dtype",
         choices=["float64", "float32"],
         help="precision of the computation (default: that of the model)",
+    )
+    parser.add_argument(
+        "--exact",
+        action="store_true",
+        help="evaluate the embedding networks themselves, not tables that agree with them to rounding",
     )
 
 
@@ -97,7 +98,7 @@ def _add_data_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-n",
         "--numb-test",
-        type=_count,
+        type=count,
         default=0,
         metavar="N",
         help="frames to test in each system (default: 0, all)",
@@ -106,7 +107,7 @@ def _add_data_options(parser: argparse.ArgumentParser) -> None:
         "--shuffle-test", action="store_true", help="take the frames in random order"
     )
     parser.add_argument(
-        "-r", "--rand-seed", type=_count, metavar="SEED", help="seed of that random order"
+        "-r", "--rand-seed", type=count, metavar="SEED", help="seed of that random order"
     )
 
 
@@ -139,18 +140,8 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _count(text: str) -> int:
-    if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0 up")
-    return int(text)
-
-
 def _check(args: argparse.Namespace) -> None:
-    if args.head is not None:
-        raise DPError(
-            f"--head {args.head}: multi-task models are not read by this version; give the file "
-            "of a single-task model and leave --head out"
-        )
+    refuse_head(args.head)
     if args.set_prefix is not None:
         log.warning("--set-prefix is deprecated and has no effect: every set.* is tested")
 
@@ -171,7 +162,8 @@ def _load(args: argparse.Namespace) -> "DeepPot":
     from dpcore.infer import DeepPot
 
     path = find_model(args.model)
-    model = DeepPot(path, chosen_backend(args), args.device, dtype=args.dtype)
+    tables = False if args.exact else None
+    model = DeepPot(path, chosen_backend(args), args.device, dtype=args.dtype, tables=tables)
     engine = model.engine
     log.info("%s on %s %s (%s)", path, engine.backend, engine.version, engine.device)
     return model

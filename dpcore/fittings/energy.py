@@ -109,7 +109,8 @@ class EnergyFitting(Module, name="ener"):
         if t in self.exclude_types:
             return xp.zeros_like(as_type_of(features[:, 0], self.bias_atom_e))
         parameters = self._parameters(group, batch)
-        energy = self.nets[t](xp.concat([features, *parameters], axis=-1))
+        given = xp.concat([features, *parameters], axis=-1) if parameters else features
+        energy = self.nets[t](given)
         if self._subtracts_vacuum(t):
             vacuum = xp.concat([xp.zeros_like(features), *parameters], axis=-1)
             energy = energy - self.nets[t](vacuum)

@@ -8,7 +8,7 @@ from dpcore import tree
 from dpcore.backend.adapter import Adapter
 from dpcore.batch import Batch
 from dpcore.formats import Document
-from dpcore.infer.engine import Arrays, TreeEngine
+from dpcore.infer.engine import Arrays, TreeEngine, closer_than, warn_of_extrapolation
 from dpcore.neighbours.sizes import ExportSizes, Sizes
 
 Program = Callable[[Mapping[str, np.ndarray]], Arrays]
@@ -31,9 +31,13 @@ class ArtefactEngine:
         self.sizes: Sizes = ExportSizes()
         self._adapter, self._document, self._program = adapter, document, program
         self._tree: TreeEngine | None = None
+        self._reach, self._told = document.model.descriptor.reach, False
 
     def predict(self, batch: Batch) -> Arrays:
         """Return energies, forces and virials of a NumPy batch."""
+        if not self._told and (beyond := closer_than(batch, self._reach)):
+            self._told = True
+            warn_of_extrapolation(beyond, self._reach)
         return self._program(tree.arrays(batch))
 
     def describe(self, batch: Batch) -> Arrays:

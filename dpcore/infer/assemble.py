@@ -9,27 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dpcore.batch import Batch, Group, Neighbours
-from dpcore.infer.frames import Floats, Frame
-from dpcore.neighbours import Pairs, check_separation, neighbour_pairs
+from dpcore.infer.edges import edges_of
+from dpcore.infer.frames import Frame
+from dpcore.neighbours.edges import Edges, fill_block
 from dpcore.neighbours.selection import Selection
 from dpcore.neighbours.sizes import Sizes
+from dpcore.registry import kernels
 
 Ints = NDArray[np.int64]
 Mask = NDArray[np.bool_]
-
-
-@dataclass(frozen=True)
-class _Edges:
-    """Neighbour pairs of all frames, sorted by centre, neighbour type and distance.
-
-    ``rank`` counts the neighbours of one type around one centre, nearest first.
-    """
-
-    centre: Ints
-    neighbour: Ints
-    type: Ints
-    rank: Ints
-    displacement: Floats
 
 
 @dataclass(frozen=True)
@@ -44,7 +32,7 @@ class Assembly:
         sizes: how far to pad.
         dtype: dtype of the displacements and parameters.
         types: type of each atom on the flat axis, ``(atom,)``, without padding.
-        overfull: the largest number of neighbours beyond ``sel``, 0 if it suffices everywhere.
+        edges: their neighbours.
     """
 
     frames: Sequence[Frame]
@@ -52,8 +40,12 @@ class Assembly:
     sizes: Sizes
     dtype: str
     types: Ints
-    overfull: int
-    edges: _Edges
+    edges: Edges
+
+    @property
+    def overfull(self) -> int:
+        """The largest number of neighbours beyond ``sel``, 0 if it suffices everywhere."""
+        return self.edges.overfull
 
     @cached_property
     def real(self) -> tuple[Mask, ...]:
@@ -91,9 +83,6 @@ class Assembly:
         )
 
     def _groups(self, start: int, stop: int, natoms: int) -> tuple[Group, ...]:
-        first, last = np.searchsorted(self.edges.centre, (start, stop))
-        chosen = np.arange(first, last)
-        kinds = self.types[self.edges.centre[first:last]]
         groups = []
         for t in range(len(self.selection.sel)):
             members = start + np.flatnonzero(self.types[start:stop] == t)
@@ -101,30 +90,35 @@ class Assembly:
             needed = len(members) or int(start == stop and t == 0)
             length = self.sizes.axis(("centre", t), needed)
             if length:
-                groups.append(self._group(t, members, chosen[kinds == t], length, natoms))
+                groups.append(self._group(t, members, length, natoms))
         return tuple(groups)
 
-    def _group(self, t: int, members: Ints, chosen: Ints, length: int, natoms: int) -> Group:
+    def _group(self, t: int, members: Ints, length: int, natoms: int) -> Group:
         place = np.full(length, natoms - 1, np.int64)
         place[: len(members)] = members
+        counts = self.edges.count[members]
         blocks = []
         for kind, sel in enumerate(self.selection.sel):
-            mine = chosen[self.edges.type[chosen] == kind]
-            needed = int(self.edges.rank[mine].max(initial=-1)) + 1
+            needed = int(counts[:, kind].max(initial=0))
             width = self.sizes.axis(("neighbour", t, kind), needed, sel)
-            row = np.searchsorted(members, self.edges.centre[mine])
-            blocks.append(self._block(row, mine, (length, width)))
+            blocks.append(self._block(kind, members, length, width))
         return Group(type=t, place=place, blocks=tuple(blocks))
 
-    def _block(self, row: Ints, chosen: Ints, sizes: tuple[int, int]) -> Neighbours:
-        vectors = np.zeros((*sizes, 3), self.dtype)
-        vectors[..., 0] = self.selection.rcut
-        index = np.zeros(sizes, np.int64)
-        rank = self.edges.rank[chosen]
-        vectors[row, rank] = self.edges.displacement[chosen]
-        index[row, rank] = self.edges.neighbour[chosen]
-        count = np.bincount(row, minlength=sizes[0]).astype(np.int64)
-        return Neighbours(displacement=vectors, index=index, count=count)
+    def _block(self, kind: int, members: Ints, length: int, width: int) -> Neighbours:
+        displacement = np.empty((length, width, 3), self.dtype)
+        index, count = np.empty((length, width), np.int64), np.empty(length, np.int64)
+        library = kernels()
+        fill = fill_block if library is None else library.neighbours.fill
+        fill(
+            self.edges,
+            kind,
+            members,
+            self.selection.rcut,
+            displacement=displacement,
+            index=index,
+            count=count,
+        )
+        return Neighbours(displacement=displacement, index=index, count=count)
 
     def _fparam(self, nframes: int) -> NDArray[Any] | None:
         first = self.frames[0].fparam
@@ -168,44 +162,6 @@ def assemble(
     Raises:
         DPError: two atoms of a frame are at the same place.
     """
-    real = [frame.types >= 0 for frame in frames]
-    types = np.concatenate([f.types[mask] for f, mask in zip(frames, real, strict=True)])
-    found, starts, start = [], [], 0
-    for number, (frame, mask) in enumerate(zip(frames, real, strict=True), first):
-        pairs = neighbour_pairs(
-            frame.coord[mask], frame.cell, selection.rcut, pbc=frame.pbc, frame=number
-        )
-        check_separation(pairs, number)
-        found.append(pairs)
-        starts.append(start)
-        start += len(frame.coord[mask])
-    edges, overfull = _select(found, starts, types, selection)
-    return Assembly(frames, selection, sizes, dtype, types, overfull, edges)
-
-
-def _select(
-    found: list[Pairs], starts: list[int], types: Ints, selection: Selection
-) -> tuple[_Edges, int]:
-    """Join the pairs of all frames and keep those that the model asks for."""
-    centre = np.concatenate([p.centre + s for p, s in zip(found, starts, strict=True)])
-    neighbour = np.concatenate([p.neighbour + s for p, s in zip(found, starts, strict=True)])
-    vectors = np.concatenate([p.displacement for p in found])
-    kind, ntypes = types[neighbour], len(selection.sel)
-    run = centre * ntypes + kind
-    # DeePMD-kit's rule: of all neighbours the nearest Σ sel, and of these the nearest sel of each type.
-    place = _rank(centre, len(types))
-    order = np.argsort(run, kind="stable")
-    centre, neighbour, kind = centre[order], neighbour[order], kind[order]
-    rank = _rank(run[order], len(types) * ntypes)
-    excess = np.maximum(rank - np.array(selection.sel)[kind], place[order] - sum(selection.sel)) + 1
-    allowed = np.array([[selection.allows(c, t) for t in range(ntypes)] for c in range(ntypes)])
-    permitted = allowed[types[centre], kind]
-    keep = permitted & (excess <= 0)
-    edges = _Edges(centre[keep], neighbour[keep], kind[keep], rank[keep], vectors[order[keep]])
-    return edges, max(0, int(np.max(excess[permitted], initial=0)))
-
-
-def _rank(run: Ints, runs: int) -> Ints:
-    """Return the place of each entry within its run of equal numbers; ``run`` is sorted."""
-    counts = np.bincount(run, minlength=runs)
-    return np.arange(len(run)) - (np.cumsum(counts) - counts)[run]
+    types = np.concatenate([frame.types[frame.types >= 0] for frame in frames])
+    edges = edges_of(frames, selection, first)
+    return Assembly(frames, selection, sizes, dtype, types, edges)

@@ -26,6 +26,8 @@ class DeepEval:
         device: ``cpu``, ``cuda``, ``cuda:1``, ``tpu``, …; by default the backend's own choice.
         dtype: ``float64`` or ``float32``; by default the precision of the model.
         compiled: compile the evaluation, where the backend offers it and does not do so anyway.
+        tables: evaluate embedding networks by tables that agree with them to rounding; by default
+            where the backend has kernels for them. ``False`` evaluates the networks.
 
     Raises:
         DPError: an unknown or damaged file, or a backend or device that is not there.
@@ -39,8 +41,9 @@ class DeepEval:
         *,
         dtype: str | None = None,
         compiled: bool | None = None,
+        tables: bool | None = None,
     ) -> None:
-        opened = open_model(path, backend, device, dtype=dtype, compiled=compiled)
+        opened = open_model(path, backend, device, dtype=dtype, compiled=compiled, tables=tables)
         self._start(opened.document, opened.engine)
 
     @classmethod
@@ -51,9 +54,10 @@ class DeepEval:
         *,
         device: str | None = None,
         dtype: str | None = None,
+        tables: bool | None = None,
     ) -> Self:
         """Make an evaluator of a model that is already in memory."""
-        engine = TreeEngine(document.model, adapter, device=device, dtype=dtype)
+        engine = TreeEngine(document.model, adapter, device=device, dtype=dtype, tables=tables)
         return cls.from_opened(OpenedModel(document, engine))
 
     @classmethod

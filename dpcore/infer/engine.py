@@ -1,19 +1,25 @@
 """What evaluates batches: a model tree on a backend, or a compiled file."""
 
+import logging
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Protocol, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dpcore.backend.adapter import Adapter, to_backend
-from dpcore.batch import Batch
+from dpcore.batch import Batch, blocks
 from dpcore.models.energy import EnergyModel
 from dpcore.models.prediction import describe, predict
 from dpcore.models.prepare import prepare
 from dpcore.neighbours.sizes import ExactSizes, RecurringSizes, Sizes
-from dpcore.tree import Leaf, rebuild
+from dpcore.tree import Leaf, map_arrays, rebuild
 from dpcore.xp import check_dtype
+
+log = logging.getLogger(__name__)
+
+_CACHE_LINE = 64
 
 Arrays = Mapping[str, NDArray[Any]]
 
@@ -45,7 +51,21 @@ class Engine(Protocol):
 
 
 class TreeEngine:
-    """A model tree, evaluated by a backend from its arrays."""
+    """A model tree, evaluated by a backend from its arrays.
+
+    Args:
+        model: the model, with NumPy arrays.
+        adapter: the backend.
+        device: name of a device; by default the backend's own choice.
+        dtype: ``float64`` or ``float32``; by default float64.
+        compiled: compile the evaluation, where the backend offers it and does not do so anyway.
+        tables: evaluate embedding networks by tables that agree with them to rounding; by default
+            where the backend has kernels for them.
+        kernels: use the backend's fused kernels, where it has some.
+
+    Attributes:
+        beyond_tables: number of neighbours so far that were too close for the tables.
+    """
 
     def __init__(
         self,
@@ -55,31 +75,122 @@ class TreeEngine:
         device: str | None = None,
         dtype: str | None = None,
         compiled: bool | None = None,
+        tables: bool | None = None,
+        kernels: bool = True,
     ) -> None:
         self.backend, self.version = adapter.name, adapter.version()
         self.device = device or adapter.capabilities.devices[0]
         self.dtype = check_dtype(dtype or "float64")
         self.sizes = _sizes(adapter, compiled=bool(compiled))
-        self._adapter, self._device = adapter, adapter.device(device)
-        self._model = to_backend(adapter, cast_model(prepare(model), self.dtype), self._device)
-        self._predict = adapter.compile(
-            lambda model, batch: predict(adapter, model, batch), requested=compiled
-        )
-        self._describe = adapter.compile(describe, requested=compiled)
+        self._model, self._adapter, self._compiled = model, adapter, compiled
+        self._device = adapter.device(device)
+        self._kernels = kernels and adapter.kernels(self._device)
+        self._default = self._ready(tables=self._kernels if tables is None else tables)
+        self._networks: _Ready | None = None
+        self.beyond_tables, self._told = 0, False
 
     def predict(self, batch: Batch) -> Arrays:
         """Return energies, forces and virials of a NumPy batch."""
-        return self._run(self._predict, batch)
+        ready = self._ready_for(batch)
+        return self._run(ready, ready.predict, batch)
 
     def describe(self, batch: Batch) -> Arrays:
         """Return the descriptors of a NumPy batch."""
-        return self._run(self._describe, batch)
+        ready = self._ready_for(batch)
+        return self._run(ready, ready.describe, batch)
 
-    def _run(self, function: Any, batch: Batch) -> Arrays:
+    def _ready(self, *, tables: bool) -> "_Ready":
+        """Make the model ready, on the device."""
+        adapter = self._adapter
+        tree = prepare(self._model, tables=tables, kernels=self._kernels)
+        tree = map_arrays(cache_aligned, cast_model(tree, self.dtype))
+        return _Ready(
+            model=to_backend(adapter, tree, self._device),
+            reach=tree.descriptor.reach,
+            predict=adapter.compile(
+                lambda model, batch: predict(adapter, model, batch), requested=self._compiled
+            ),
+            describe=adapter.compile(describe, requested=self._compiled),
+        )
+
+    def _ready_for(self, batch: Batch) -> "_Ready":
+        """Return the model for a batch: with its networks where neighbours are beyond the tables."""
+        reach = self._default.reach
+        beyond = closer_than(batch, reach)
+        if not beyond:
+            return self._default
+        self.beyond_tables += beyond
+        if self._networks is None:
+            self._networks = self._ready(tables=False)
+        self._tell(reach, self._networks.reach)
+        return self._networks
+
+    def _tell(self, reach: float, without: float) -> None:
+        if self._told:
+            return
+        self._told = True
+        if without:
+            warn_of_extrapolation(self.beyond_tables, reach)
+        else:
+            log.info(
+                "%d neighbours are closer than %.2f Å, beyond the tables: their batch is evaluated by "
+                "the networks",
+                self.beyond_tables,
+                reach,
+            )
+
+    def _run(self, ready: "_Ready", function: Any, batch: Batch) -> Arrays:
         adapter = self._adapter
         with adapter.scope():
-            outputs = function(self._model, to_backend(adapter, batch, self._device))
+            outputs = function(ready.model, to_backend(adapter, batch, self._device))
             return {name: adapter.to_numpy(value) for name, value in outputs.items()}
+
+
+@dataclass(frozen=True)
+class _Ready:
+    """Hold a model on its device, with the functions that evaluate it.
+
+    ``reach`` is the distance, Å, below which a neighbour is beyond the model's tables.
+    """
+
+    model: EnergyModel
+    reach: float
+    predict: Any
+    describe: Any
+
+
+def warn_of_extrapolation(neighbours: int, reach: float) -> None:
+    """Say that neighbours were too close for the tables of a compressed model."""
+    log.warning(
+        "%d neighbours are closer than %.2f Å, where the tables of this compressed model end; "
+        "they are extrapolated in a straight line",
+        neighbours,
+        reach,
+    )
+
+
+def closer_than(batch: Batch, distance: float) -> int:
+    """Return how many neighbours of a NumPy batch are closer than a distance in Å."""
+    near = 0
+    for block in blocks(batch) if distance > 0 else ():
+        # Neighbours are sorted: where the first is not that close, none is.
+        rows = np.flatnonzero(block.count > 0)
+        nearest = np.linalg.norm(block.displacement[rows, :1], axis=-1)
+        first = (nearest < distance).any(axis=1)
+        if first.any():
+            rows = rows[first]
+            lengths = np.linalg.norm(block.displacement[rows], axis=-1)
+            near += int(np.count_nonzero((lengths < distance) & block.mask()[rows]))
+    return near
+
+
+def cache_aligned(x: NDArray[Any]) -> NDArray[Any]:
+    """Return a copy of an array that begins with a cache line: kernels read its rows at full speed."""
+    room = np.empty(x.nbytes + _CACHE_LINE, np.uint8)
+    first = -room.ctypes.data % _CACHE_LINE
+    copy = room[first : first + x.nbytes].view(x.dtype).reshape(x.shape)
+    copy[...] = x
+    return copy
 
 
 def _sizes(adapter: Adapter, *, compiled: bool) -> Sizes:

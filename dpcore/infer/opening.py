@@ -26,6 +26,7 @@ def open_model(
     *,
     dtype: str | None = None,
     compiled: bool | None = None,
+    tables: bool | None = None,
 ) -> OpenedModel:
     """Open a model file; its compiled program runs where nothing else is asked for.
 
@@ -35,12 +36,17 @@ def open_model(
         device: name of a device; by default the backend's own choice.
         dtype: ``float64`` or ``float32``; by default the precision of the model.
         compiled: compile the evaluation, where the backend offers it and does not do so anyway.
+        tables: evaluate embedding networks by tables that agree with them to rounding; by default
+            where the backend has kernels for them. ``False`` evaluates the networks.
     """
     form = format_of(path)
     document = form.read(Path(path))
     name = canonical_backend(backend or form.backend)
     adapter = adapter_of(name)
-    if form.compiled and name == form.backend and dtype is None and not compiled:
+    as_compiled = dtype is None and not compiled and not tables
+    if form.compiled and name == form.backend and as_compiled:
         return OpenedModel(document, cast("Exporter", adapter).load(Path(path), document, device))
-    engine = TreeEngine(document.model, adapter, device=device, dtype=dtype, compiled=compiled)
+    engine = TreeEngine(
+        document.model, adapter, device=device, dtype=dtype, compiled=compiled, tables=tables
+    )
     return OpenedModel(document, engine)

@@ -3,9 +3,14 @@
 from dpcore.models.energy import EnergyModel
 
 
-def prepare(model: EnergyModel) -> EnergyModel:
+def prepare(model: EnergyModel, *, tables: bool = False, kernels: bool = False) -> EnergyModel:
     """Return the model with everything computed ahead that no input changes.
 
     The result predicts the same numbers; it is neither trained nor stored.
+
+    Args:
+        model: a model with NumPy arrays.
+        tables: replace embedding networks by tables that agree with them to rounding.
+        kernels: evaluate by fused kernels what they know; the backend must have them.
     """
-    return model.with_(descriptor=model.descriptor.prepared())
+    return model.with_(descriptor=model.descriptor.prepared(tables=tables, kernels=kernels))

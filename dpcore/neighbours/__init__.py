@@ -6,8 +6,7 @@ from dpcore.neighbours.cell import (
     heights,
     volume,
 )
-from dpcore.neighbours.pairs import Pairs, check_separation
-from dpcore.neighbours.search import neighbour_pairs
+from dpcore.neighbours.pairs import Pairs, check_separation, neighbour_pairs
 
 __all__ = [
     "Pairs",

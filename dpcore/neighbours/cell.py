@@ -1,14 +1,28 @@
 """Simulation cells and the checks that coordinates and cells pass before a search."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from dpcore.errors import DPError
 
 _FLATTEST = 1e-8
 """Smallest volume of a usable cell, in units of the product of its edge lengths."""
+
+
+@dataclass(frozen=True)
+class Box:
+    """Hold a cell that has a volume.
+
+    Attributes:
+        cell: (3, 3) lattice vectors in rows, Å; unit normals of the others where there is no period.
+        pbc: (3,) whether each lattice vector is a period.
+    """
+
+    cell: NDArray[np.float64]
+    pbc: NDArray[np.bool_]
 
 
 def volume(cell: NDArray[np.float64]) -> float:
@@ -20,7 +34,7 @@ def volume(cell: NDArray[np.float64]) -> float:
     Returns:
         The volume, Å^3.
     """
-    return float(abs(np.dot(cell[0], np.cross(cell[1], cell[2]))))
+    return float(abs(np.linalg.det(cell)))
 
 
 def heights(cell: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -59,6 +73,33 @@ def complete_cell(cell: NDArray[np.float64] | None, pbc: Sequence[bool]) -> NDAr
     return whole
 
 
+def usable_box(cell: ArrayLike | None, pbc: Sequence[bool], frame: int) -> Box:
+    """Check a cell and complete its non-periodic axes.
+
+    Args:
+        cell: (3, 3) lattice vectors in rows, Å, or None for open boundaries.
+        pbc: Whether each axis is periodic.
+        frame: Number of the frame, for messages.
+
+    Returns:
+        The box.
+
+    Raises:
+        DPError: A shape is wrong, or the cell has no volume.
+    """
+    periodic = np.asarray(pbc, dtype=np.bool_)
+    if periodic.shape != (3,):
+        raise DPError(f"frame {frame}: pbc has shape {periodic.shape}; give three booleans")
+    if cell is None:
+        return Box(np.eye(3), np.zeros(3, dtype=np.bool_))
+    given = np.asarray(cell, dtype=np.float64)
+    if given.shape != (3, 3):
+        raise DPError(f"frame {frame}: the cell has shape {given.shape}; give (3, 3)")
+    whole = complete_cell(given, pbc)
+    check_cell(whole, frame)
+    return Box(whole, periodic)
+
+
 def check_cell(cell: NDArray[np.float64], frame: int) -> None:
     """Refuse a cell that is not finite or has no volume.
 
@@ -70,15 +111,17 @@ def check_cell(cell: NDArray[np.float64], frame: int) -> None:
         DPError: A component is NaN or infinite, or the volume is below 1e-8 of the product of
             the edge lengths.
     """
-    found = np.array2string(cell, separator=", ").replace("\n", "")
-    remedy = "pass cells=None for open boundaries or correct the cell"
     if not np.isfinite(cell).all():
-        raise DPError(f"frame {frame}: the cell {found} is not finite; {remedy}")
-    if volume(cell) <= _FLATTEST * float(np.prod(np.linalg.norm(cell, axis=1))):
-        raise DPError(
-            f"frame {frame}: the cell {found} has no volume; three independent lattice vectors"
-            f" are needed: {remedy}"
-        )
+        what = "is not finite"
+    elif volume(cell) <= _FLATTEST * float(np.prod(np.linalg.norm(cell, axis=1))):
+        what = "has no volume; three independent lattice vectors are needed"
+    else:
+        return
+    found = np.array2string(cell, separator=", ").replace("\n", "")
+    raise DPError(
+        f"frame {frame}: the cell {found} {what}: pass cells=None for open boundaries or correct"
+        " the cell"
+    )
 
 
 def check_coordinates(coord: NDArray[np.float64], frame: int) -> None:

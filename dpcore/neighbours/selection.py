@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 
 @dataclass(frozen=True)
 class Selection:
@@ -17,6 +20,9 @@ class Selection:
     sel: tuple[int, ...]
     exclude: tuple[tuple[int, int], ...] = ()
 
-    def allows(self, centre: int, neighbour: int) -> bool:
-        """Return whether atoms of these types may be neighbours."""
-        return not {(centre, neighbour), (neighbour, centre)} & set(self.exclude)
+    def allowed(self) -> NDArray[np.bool_]:
+        """Return whether atoms of two types may be neighbours, (type, type)."""
+        out = np.ones((len(self.sel), len(self.sel)), np.bool_)
+        for first, second in self.exclude:
+            out[first, second] = out[second, first] = False
+        return out

@@ -51,6 +51,7 @@ def compare_file(
     dtype: str = "float64",
     tolerance: Tolerance | None = None,
     device: str | None = None,
+    tables: bool | None = None,
 ) -> ParityResult:
     """Compare backends on one model file of any format.
 
@@ -63,6 +64,7 @@ def compare_file(
         dtype: ``float64`` or ``float32``, in which the backends compute.
         tolerance: the largest difference that counts as agreement.
         device: where the backends that have such a device run.
+        tables: whether the backends evaluate networks by tables; by default where they have kernels.
 
     Raises:
         DPError: a model or data that cannot be read, or that do not fit each other.
@@ -78,6 +80,7 @@ def compare_file(
         dtype=dtype,
         tolerance=tolerance,
         device=device,
+        tables=tables,
         model=ModelFile(str(path), _sha256(Path(path))),
     )
 

@@ -44,6 +44,8 @@ class _Task:
     samples: tuple[Sample, ...]
     dtype: str
     device: str | None = None
+    tables: bool | None = None
+    kernels: bool = True
 
 
 def compare(
@@ -55,9 +57,10 @@ def compare(
     dtype: str = "float64",
     tolerance: Tolerance | None = None,
     device: str | None = None,
+    tables: bool | None = None,
     model: ModelFile | None = None,
 ) -> ParityResult:
-    """Compare backends with a reference, which computes in float64.
+    """Compare backends with a reference, which computes in float64 by array code and networks alone.
 
     A backend that raises is reported as failed and the others still run. A difference agrees if it is
     at most ``atol + rtol * largest reference magnitude`` of its quantity; NaN never agrees.
@@ -66,13 +69,14 @@ def compare(
         document: the model.
         samples: the frames to evaluate.
         backends: names or adapters; None for all known names, where one that is not installed is no
-            failure. The reference itself is left out where it would do the same again.
+            failure. The reference itself is left out where it would do the same again, for want of kernels.
         reference: name or adapter of the reference.
         dtype: ``float64`` or ``float32``, in which the backends compute.
         tolerance: the largest difference that counts as agreement; by default 1e-10 for float64 and
             1e-5 for float32.
         device: where the backends that have such a device run; the others and the reference run on
             their own default.
+        tables: whether the backends evaluate networks by tables; by default where they have kernels.
         model: the file that the document is from, for the record.
 
     Raises:
@@ -86,12 +90,14 @@ def compare(
         raise DPError("no frames to compare backends on; give a system that has some")
     wanted = _distinct(backend_names() if backends is None else backends)
     (standard,) = _distinct([reference])
-    truth = _reference(standard, _Task(document, tuple(samples), "float64"))
-    task = _Task(document, tuple(samples), dtype, device)
+    plain = _Task(document, tuple(samples), "float64", tables=False, kernels=False)
+    truth = _reference(standard, plain)
+    task = _Task(document, tuple(samples), dtype, device, tables)
+    repeats = dtype == "float64" and not _has_kernels(_adapter(standard))
     results = tuple(
         _compared(backend, task, truth, tolerance, named=backends is not None)
         for backend in wanted
-        if backend != standard or dtype != "float64"
+        if backend != standard or not repeats
     )
     return ParityResult(
         truth,
@@ -121,6 +127,10 @@ def _adapter(backend: Backend) -> Adapter:
     from dpcore.registry import backend as adapter_of
 
     return adapter_of(backend) if isinstance(backend, str) else backend
+
+
+def _has_kernels(adapter: Adapter) -> bool:
+    return adapter.kernels(adapter.device(None))
 
 
 def _name(backend: Backend) -> str:
@@ -182,7 +192,14 @@ def _evaluated(adapter: Adapter, task: _Task) -> BackendResult:
     device = task.device if kind in adapter.capabilities.devices else None
     frames = [sample.frame for sample in task.samples]
     start = time.perf_counter()
-    engine = TreeEngine(task.document.model, adapter, device=device, dtype=task.dtype)
+    engine = TreeEngine(
+        task.document.model,
+        adapter,
+        device=device,
+        dtype=task.dtype,
+        tables=task.tables,
+        kernels=task.kernels,
+    )
     evaluator = Evaluator(task.document.model, engine)
     predictions = evaluator.predict(frames)
     prepared = time.perf_counter()

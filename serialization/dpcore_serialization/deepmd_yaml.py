@@ -55,10 +55,14 @@ class YamlFormat:
 
     def write(self, path: Path, document: Document) -> None:
         """Write a file that dpcore and DeePMD-kit read."""
+        try:
+            model = write_model(document.model)
+        except DPError as error:
+            raise DPError(f"cannot write {path}: {error}") from error
         data = {
             **deepmd_stamp(),
             "backend": "dpcore",
-            "model": map_variables(write_model(document.model), _table),
+            "model": map_variables(model, _table),
             "model_def_script": document.provenance.get("model_def_script", {}),
             "@variables": {},
         }

@@ -1,14 +1,19 @@
-"""The `.dp` file: one HDF5 file that both dpcore and DeePMD-kit open (specified in docs/format.md)."""
+"""The `.dp` file: one HDF5 file that both dpcore and DeePMD-kit open (specified in docs/format.md).
+
+Compressed models are for dpcore alone: DeePMD-kit's description has no place for tables.
+"""
 
 import hashlib
 import json
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from dpcore import tree
+from dpcore.compress import is_compressed
 from dpcore.errors import DPError
 from dpcore.formats import Document
 from dpcore.models import EnergyModel
@@ -39,7 +44,7 @@ class DPFormat:
         )
 
     def write(self, path: Path, document: Document) -> None:
-        """Write a file that dpcore and DeePMD-kit read."""
+        """Write a file that dpcore and, unless the model is compressed, DeePMD-kit read."""
         write(path, contents_of(document))
 
 
@@ -66,14 +71,7 @@ def contents_of(document: Document) -> Contents:
     """Return the arrays and headers of a document's file."""
     values = {path: np.asarray(value) for path, value in tree.arrays(document.model).items()}
     places = {path: f"arrays/{path.replace('.', '/')}" for path in values}
-    deepmd = {
-        **deepmd_stamp(),
-        "backend": "dpcore",
-        "model": write_model(tree.replace(document.model, {p: f"/{q}" for p, q in places.items()})),
-        "model_def_script": document.provenance.get("model_def_script", {}),
-        "@variables": {},
-    }
-    foreign = _dump(deepmd)
+    foreign = "" if is_compressed(document.model) else _dump(_deepmd_header(document, places))
     own = {
         "format": FORMAT,
         "model": tree.describe(document.model),
@@ -85,9 +83,19 @@ def contents_of(document: Document) -> Contents:
     }
     own["header_sha256"] = _sha256(_dump(own))
     arrays = {places[path]: value for path, value in values.items()}
-    return Contents(
-        arrays=arrays, headers={"dpcore": _dump(own), "json": foreign, "software": "dpcore"}
-    )
+    headers = {"dpcore": _dump(own), "json": foreign, "software": "dpcore"}
+    return Contents(arrays=arrays, headers={name: text for name, text in headers.items() if text})
+
+
+def _deepmd_header(document: Document, places: Mapping[str, str]) -> dict[str, Any]:
+    paths = {path: f"/{place}" for path, place in places.items()}
+    return {
+        **deepmd_stamp(),
+        "backend": "dpcore",
+        "model": write_model(tree.replace(document.model, paths)),
+        "model_def_script": document.provenance.get("model_def_script", {}),
+        "@variables": {},
+    }
 
 
 def _document(path: Path, contents: Contents) -> Document:

@@ -41,6 +41,14 @@ class JaxAdapter:
             raise DPError(f"device {name!r} is not available to JAX: {len(found)} of its kind are")
         return numbered[number or "0"]
 
+    def kernels(self, device: Any) -> bool:
+        """Return whether fused kernels evaluate models on a device."""
+        if device.platform != "cpu":
+            return False
+        from dpcore_jax.kernels import available
+
+        return available()
+
     def scope(self) -> AbstractContextManager[Any]:
         """Return a context in which 64-bit numbers exist; outside it JAX is left as it is."""
         context: AbstractContextManager[Any] = jax.enable_x64(True)

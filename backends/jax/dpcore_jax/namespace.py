@@ -14,10 +14,10 @@ def _softplus(x: Any) -> Any:
     return jnp.log1p(jnp.exp(-jnp.abs(x))) + jnp.maximum(x, 0.0)
 
 
-def _split(x: Any, sizes: Sequence[Any]) -> list[Any]:
+def _split(x: Any, sizes: Sequence[Any], axis: int = 0) -> list[Any]:
     parts, start = [], 0
     for size in sizes:
-        parts.append(jax.lax.slice_in_dim(x, start, start + size))
+        parts.append(jax.lax.slice_in_dim(x, start, start + size, axis=axis))
         start = start + size
     return parts
 

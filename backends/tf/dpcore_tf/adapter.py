@@ -1,5 +1,6 @@
 """TensorFlow as the core sees it."""
 
+import importlib
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from dpcore import registry
 from dpcore.backend import Capabilities, by_structure
 from dpcore.errors import DPError
 from dpcore.formats import Document
@@ -38,6 +40,13 @@ class TensorFlowAdapter:
         ]:
             raise DPError(f"device {name!r} is not available to TensorFlow")
         return f"/{wanted}"
+
+    def kernels(self, device: str) -> bool:
+        """Return whether fused kernels evaluate models on a device."""
+        if "CPU" not in device or registry.kernels() is None:
+            return False
+        importlib.import_module("dpcore_tf.kernels")
+        return True
 
     def scope(self) -> AbstractContextManager[Any]:
         """Return a context that does nothing."""

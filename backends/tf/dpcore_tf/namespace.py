@@ -25,8 +25,9 @@ def _take(x: Any, index: Any, axis: int = 0) -> Any:
     return tf.gather(x, index, axis=axis)
 
 
-def _split(x: Any, sizes: Sequence[Any]) -> Any:
-    return tf.split(x, tf.stack([tf.cast(n, tf.int64) for n in sizes]), num=len(sizes))
+def _split(x: Any, sizes: Sequence[Any], axis: int = 0) -> Any:
+    lengths = tf.stack([tf.cast(n, tf.int64) for n in sizes])
+    return tf.split(x, lengths, axis=axis, num=len(sizes))
 
 
 def _zeros(sizes: Sequence[Any], like: Any) -> Any:

@@ -1,5 +1,6 @@
 """PyTorch as the core sees it."""
 
+import importlib
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -9,6 +10,7 @@ import ml_dtypes
 import numpy as np
 import torch
 
+from dpcore import registry
 from dpcore.backend import Capabilities
 from dpcore.errors import DPError
 from dpcore.formats import Document
@@ -22,7 +24,10 @@ class TorchAdapter:
 
     name = "torch"
     capabilities = Capabilities(
-        compile_on_request=True, devices=("cpu", "cuda", "mps", "xpu"), exports=("pt2",)
+        compile_on_request=True,
+        devices=("cpu", "cuda", "mps", "xpu"),
+        kernels=("cpu", "cuda"),
+        exports=("pt2",),
     )
 
     def version(self) -> str:
@@ -40,6 +45,13 @@ class TorchAdapter:
             reason = str(error).splitlines()[0]
             raise DPError(f"device {name!r} is not available to PyTorch: {reason}") from error
         return device
+
+    def kernels(self, device: torch.device) -> bool:
+        """Return whether fused kernels evaluate models on a device."""
+        if device.type != "cpu" or registry.kernels() is None:
+            return False
+        importlib.import_module("dpcore_torch.kernels")
+        return True
 
     def scope(self) -> AbstractContextManager[Any]:
         """Return a context in which derivatives exist, even inside ``torch.inference_mode()``."""

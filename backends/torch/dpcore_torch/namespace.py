@@ -34,7 +34,7 @@ XP = closed(
     segment_sum=_segment_sum,
     sigmoid=torch.sigmoid,
     softplus=lambda x: torch.log1p(torch.exp(-torch.abs(x))) + torch.relu(x),
-    split=lambda x, sizes: torch.split(x, list(sizes)),
+    split=lambda x, sizes, axis=0: torch.split(x, list(sizes), dim=axis),
     stop_gradient=lambda x: x.detach(),
     sum=_sum,
     take=_take,

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from dpcore.errors import DPError
-from dpcore.neighbours import neighbour_pairs, search
+from dpcore.neighbours import images, neighbour_pairs
 
 FIELDS = ("centre", "neighbour", "displacement", "distance")
 PBC = list(itertools.product([True, False], repeat=3))
@@ -20,12 +20,13 @@ needs_vesin = pytest.mark.skipif(
 )
 
 
-@pytest.fixture(params=["every", "linked", pytest.param("vesin", marks=needs_vesin)])
+@pytest.fixture(params=["numpy", "sparse", pytest.param("vesin", marks=needs_vesin)])
 def method(request, monkeypatch):
-    """Select each search in turn; the cell list runs in many small blocks."""
-    if request.param == "linked":
-        monkeypatch.setattr(search, "_BRUTE", 0)
-        monkeypatch.setattr(search, "_ROWS", 64)
+    """Select each search in turn, and that of empty space in many small blocks."""
+    if request.param == "sparse":
+        monkeypatch.setattr(images, "_TABLE", 0)
+        monkeypatch.setattr(images, "_CENTRES", 7)
+        monkeypatch.setattr(images, "_ROWS", 64)
     return "vesin" if request.param == "vesin" else "numpy"
 
 
@@ -201,22 +202,34 @@ def test_far_clusters_cost_no_memory(method, apart):
         assert len(both.centre) == 2 * len(alone.centre)
 
 
-def test_blocks_of_candidates_are_bounded(monkeypatch):
-    sizes = []
-    expand = search._expand
+@pytest.fixture
+def compared(monkeypatch):
+    """Return a list of the numbers of candidates that are compared at once."""
+    compare, sizes = images.Bins._compare, []
 
-    def record(count):
+    def record(self, place, rows, first, count):
         sizes.append(int(count.sum()))
-        return expand(count)
+        return compare(self, place, rows, first, count)
 
-    monkeypatch.setattr(search, "_BRUTE", 0)
-    monkeypatch.setattr(search, "_ROWS", 1000)
-    monkeypatch.setattr(search, "_expand", record)
+    monkeypatch.setattr(images.Bins, "_compare", record)
+    return sizes
+
+
+def test_blocks_of_candidates_are_bounded(monkeypatch, compared):
+    monkeypatch.setattr(images, "_ROWS", 1000)
     coord = scattered(11, 200, np.eye(3), outside=2.0)
     pairs = neighbour_pairs(coord, None, 3.0, method="numpy")
     assert_same_pairs(pairs, brute_force(coord, np.eye(3), 3.0, (False, False, False)))
-    assert sum(sizes) >= len(pairs.centre)
-    assert max(sizes) <= 1000 + len(coord)
+    assert sum(compared) >= len(pairs.centre)
+    assert len(compared) > 10
+    assert max(compared) <= 1000 + len(coord)
+
+
+@pytest.mark.parametrize("cell", [None, 25.0 * np.eye(3)])
+def test_few_more_candidates_than_pairs_are_compared(compared, cell):
+    coord = np.random.default_rng(18).random((1500, 3)) * 25.0
+    pairs = neighbour_pairs(coord, cell, 6.0, method="numpy")
+    assert len(pairs.centre) < sum(compared) < 3 * len(pairs.centre)
 
 
 @needs_vesin

@@ -1,8 +1,10 @@
 """Layers, networks and collections of networks."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from dpcore.errors import DPError
+from dpcore.fused import TabulatedNet
 from dpcore.nn import MLP, Dense
 from dpcore.tree import check_kinds
 from dpcore_serialization.deepmd.fields import Fields
@@ -81,7 +83,7 @@ def _read_network(data: Any, path: str, trainable: list[bool]) -> MLP:
 
 
 def write_networks(
-    nets: tuple[MLP, ...], ntypes: int, ndim: int, kind: str, common: dict[str, Any]
+    nets: Sequence[MLP | TabulatedNet], ntypes: int, ndim: int, kind: str, common: dict[str, Any]
 ) -> dict[str, Any]:
     """Write a collection of networks.
 
@@ -91,6 +93,9 @@ def write_networks(
         ndim: number of types that select a network.
         kind: DeePMD-kit's name of the kind of network.
         common: the entries that each network repeats.
+
+    Raises:
+        DPError: a network is a table.
     """
     shared = {
         "@class": _CLASSES[kind],
@@ -102,8 +107,17 @@ def write_networks(
         "ndim": ndim,
         "ntypes": ntypes,
         "network_type": kind,
-        "networks": [shared | {"layers": [write_layer(x) for x in net.layers]} for net in nets],
+        "networks": [shared | {"layers": _write_layers(net)} for net in nets],
     }
+
+
+def _write_layers(net: MLP | TabulatedNet) -> list[dict[str, Any]]:
+    if isinstance(net, TabulatedNet):
+        raise DPError(
+            "the model is compressed: it has tables in place of networks, which DeePMD-kit's kinds of "
+            "file cannot hold; convert the model that it was made from"
+        )
+    return [write_layer(layer) for layer in net.layers]
 
 
 _CLASSES = {"embedding_network": "EmbeddingNetwork", "fitting_network": "FittingNetwork"}

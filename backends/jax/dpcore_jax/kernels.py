@@ -1,0 +1,99 @@
+"""The fused kernels as XLA custom calls with two derivatives."""
+
+import ctypes
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from dpcore.batch import Batch, blocks
+from dpcore.fused.moments import EMBEDDINGS, FusedMoments, fused_moments, layout
+from dpcore.registry import kernels
+
+_SUFFIXES = {"float64": "f64", "float32": "f32"}
+_NAMES = ("moments", "moments_first", "moments_second")
+
+# Settings as sorted pairs of names and values: they are part of what is compiled.
+_Settings = tuple[tuple[str, int | float], ...]
+
+
+def available() -> bool:
+    """Return whether the library was built for JAX, after making its functions known to JAX."""
+    library = kernels()
+    if library is None or not hasattr(library.cdll, "dpk_jax_moments_f64"):
+        return False
+    for name in _NAMES:
+        for suffix in _SUFFIXES.values():
+            symbol = f"dpk_jax_{name}_{suffix}"
+            capsule = jax.ffi.pycapsule(ctypes.cast(library.cdll[symbol], ctypes.c_void_p).value)
+            jax.ffi.register_ffi_target(symbol, capsule, platform="cpu")
+    return True
+
+
+def _call(name: str, settings: _Settings, arrays: Sequence[Any], *shapes: Any) -> Any:
+    dtype = arrays[-1].dtype
+    results = tuple(jax.ShapeDtypeStruct(sizes, dtype) for sizes in shapes)
+    function = jax.ffi.ffi_call(f"dpk_jax_{name}_{_SUFFIXES[dtype.name]}", results)
+    attributes = {
+        key: np.int64(value) if isinstance(value, int) else np.float64(value)
+        for key, value in settings
+    }
+    return function(*arrays, **attributes)
+
+
+@partial(jax.custom_vjp, nondiff_argnums=(0, 1))
+def _moments(settings: _Settings, rows: int, constants: Any, displacement: Any) -> Any:
+    sizes = (rows, 4, dict(settings)["width"])
+    return _call("moments", settings, [*constants, displacement], sizes)[0]
+
+
+@partial(jax.custom_vjp, nondiff_argnums=(0,))
+def _first(settings: _Settings, constants: Any, displacement: Any, weight: Any) -> Any:
+    arrays = [*constants, displacement, weight]
+    return _call("moments_first", settings, arrays, displacement.shape)[0]
+
+
+def _second(settings: _Settings, kept: Any, direction: Any) -> Any:
+    constants, displacement, weight = kept
+    arrays = [*constants, displacement, weight, direction]
+    slopes = _call("moments_second", settings, arrays, displacement.shape, weight.shape)
+    return (None, *slopes)
+
+
+def _moments_forward(settings: _Settings, rows: int, constants: Any, displacement: Any) -> Any:
+    return _moments(settings, rows, constants, displacement), (constants, displacement)
+
+
+def _moments_backward(settings: _Settings, _rows: int, kept: Any, weight: Any) -> Any:
+    constants, displacement = kept
+    return None, _first(settings, constants, displacement, weight)
+
+
+def _first_forward(settings: _Settings, constants: Any, displacement: Any, weight: Any) -> Any:
+    kept = (constants, displacement, weight)
+    return _first(settings, constants, displacement, weight), kept
+
+
+_moments.defvjp(_moments_forward, _moments_backward)
+_first.defvjp(_first_forward, _second)
+
+
+@fused_moments.register(jax.Array)
+@fused_moments.register(jax.core.Tracer)
+def _(displacement: Any, moments: FusedMoments, batch: Batch) -> Any:
+    rows = layout(moments, batch)
+    settings: _Settings = (
+        ("embedding", EMBEDDINGS.index(moments.embedding)),
+        ("width", moments.width),
+        ("widest", moments.widest),
+        ("rcut_smth", float(moments.rcut_smth)),
+        ("rcut", float(moments.rcut)),
+        ("protection", float(moments.protection)),
+    )
+    counts = jnp.concatenate([block.count for block in blocks(batch)])
+    constants = (jnp.array(rows), counts, moments.pairs, moments.data, moments.empty)
+    centres = sum(group.place.shape[0] for group in batch.groups)
+    return _moments(settings, centres, constants, displacement)

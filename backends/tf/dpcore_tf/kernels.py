@@ -1,0 +1,105 @@
+"""The fused kernels as Python calls in TensorFlow's graphs, with two derivatives.
+
+Operators of TensorFlow's own kind would be bound to one of its versions; a call costs some 0.1 ms.
+"""
+
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from dpcore.batch import Batch, blocks
+from dpcore.fused.moments import FusedMoments, fused_moments, layout, moment_kernels, problem
+
+
+@dataclass(frozen=True)
+class _Settings:
+    """Hold the settings of :class:`FusedMoments` with the arrays that a call is given."""
+
+    embedding: str
+    width: int
+    widest: int
+    rcut_smth: float
+    rcut: float
+    protection: float
+    pairs: Any = None
+    data: Any = None
+    empty: Any = None
+
+
+@dataclass(frozen=True)
+class _Constants:
+    """Hold what a call is given and not differentiated by."""
+
+    settings: _Settings
+    rows: Any
+    arrays: tuple[Any, ...]
+
+
+def _given(settings: _Settings, arrays: tuple[np.ndarray, ...]) -> Any:
+    """Return what the kernels take: displacement, layout, pairs, data, empty and all counts."""
+    displacement, rows, pairs, data, empty, *count = arrays
+    whole = _Settings(**{**vars(settings), "pairs": pairs, "data": data, "empty": empty})
+    return problem(whole, rows, count, displacement)
+
+
+def _run_moments(settings: _Settings, *arrays: np.ndarray) -> np.ndarray:
+    found: np.ndarray = moment_kernels().moments(_given(settings, arrays))
+    return found
+
+
+def _run_first(settings: _Settings, weight: np.ndarray, *arrays: np.ndarray) -> np.ndarray:
+    found: np.ndarray = moment_kernels().first(_given(settings, arrays), weight)
+    return found
+
+
+def _run_second(
+    settings: _Settings, weight: np.ndarray, direction: np.ndarray, *arrays: np.ndarray
+) -> list[np.ndarray]:
+    return list(moment_kernels().second(_given(settings, arrays), weight, direction))
+
+
+def _call(function: Any, given: _Constants, leading: list[Any], displacement: Any, out: Any) -> Any:
+    inputs = [*leading, displacement, given.rows, *given.arrays]
+    return tf.numpy_function(partial(function, given.settings), inputs, out, stateful=False)
+
+
+def _moments(given: _Constants, displacement: Any) -> Any:
+    @tf.custom_gradient  # type: ignore[untyped-decorator, unused-ignore]
+    def moments(x: Any) -> Any:
+        out = _call(_run_moments, given, [], x, x.dtype)
+        out = tf.ensure_shape(out, [None, 4, given.settings.width])
+        return out, lambda weight: _first(given, x, weight)
+
+    return moments(displacement)
+
+
+def _first(given: _Constants, displacement: Any, weight: Any) -> Any:
+    @tf.custom_gradient  # type: ignore[untyped-decorator, unused-ignore]
+    def first(x: Any, y: Any) -> Any:
+        out = tf.ensure_shape(_call(_run_first, given, [y], x, x.dtype), [None, 3])
+
+        def backward(direction: Any) -> Any:
+            slopes = _call(_run_second, given, [y, direction], x, [x.dtype, x.dtype])
+            return [tf.ensure_shape(s, like.shape) for s, like in zip(slopes, (x, y), strict=True)]
+
+        return out, backward
+
+    return first(displacement, weight)
+
+
+@fused_moments.register(tf.Tensor)
+def _(displacement: Any, moments: FusedMoments, batch: Batch) -> Any:
+    rows = [[tf.cast(n, tf.int64) for n in row] for row in layout(moments, batch)]
+    settings = _Settings(
+        moments.embedding,
+        moments.width,
+        moments.widest,
+        moments.rcut_smth,
+        moments.rcut,
+        moments.protection,
+    )
+    arrays = (moments.pairs, moments.data, moments.empty, *(b.count for b in blocks(batch)))
+    return _moments(_Constants(settings, tf.stack(rows), arrays), displacement)

@@ -1,0 +1,1 @@
+"""Measurements of speed and memory; they are no part of the installed packages."""

@@ -1,0 +1,40 @@
+"""Floating-point operations that the energy and forces of a model need."""
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+from benchmarks.vs_deepmd.results import Work
+from dpcore.models import EnergyModel
+
+POLYNOMIAL = 18
+"""Value (5 multiplications, 5 additions) and slope (4 and 4) of a fifth-order polynomial by Horner's rule."""
+ROW = 4
+"""Numbers in an environment row."""
+
+
+def work(model: EnergyModel, neighbours: float, *, tables: bool) -> Work:
+    """Count the operations for one atom, forward and backward, of the least that has to be done.
+
+    Only multiplications and additions in matrix products and tables count: no activation functions, bias
+    terms or environment rows, and no places of ``sel`` that hold no neighbour. Parameters are not
+    differentiated, so the backward pass of a layer costs what its forward pass costs.
+
+    Args:
+        model: a model with the descriptor ``se_e2_a``.
+        neighbours: mean number of neighbours of an atom.
+        tables: count tables of the embedding networks in place of the networks.
+    """
+    descriptor, axis = model.descriptor, model.descriptor.axis_neuron
+    width = descriptor.neuron[-1]
+    one = POLYNOMIAL * width if tables else 2 * dense([1, *descriptor.neuron])
+    # Gᵀ R, from which both the features G and the rows R get their share of the gradient.
+    moments = 3 * 2 * width * ROW * neighbours
+    # The moments times some of their own columns, differentiated by both factors.
+    product = 3 * 2 * width * axis * ROW
+    fitting = 2 * dense([width * axis, *model.fitting.neuron, 1])
+    return Work(one * neighbours, moments + product, fitting)
+
+
+def dense(widths: Sequence[int]) -> float:
+    """Return the operations of layers of these widths for one row, forward."""
+    return float(sum(2 * n * m for n, m in pairwise(widths)))

@@ -1,0 +1,43 @@
+"""Options that several commands have, and what their values may be."""
+
+import argparse
+import math
+
+from dpcore.errors import DPError
+
+
+def count(text: str) -> int:
+    """Return the whole number from 0 up that an option was given."""
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0 up")
+    return int(text)
+
+
+def positive(text: str) -> float:
+    """Return the positive finite number that an option was given."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 < value < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a positive number")
+    return value
+
+
+def add_head(parser: argparse.ArgumentParser) -> None:
+    """Add the choice of a branch of a multi-task model."""
+    parser.add_argument(
+        "--head",
+        "--model-branch",
+        metavar="NAME",
+        help="the branch of a multi-task model (such files are not read by this version)",
+    )
+
+
+def refuse_head(head: str | None) -> None:
+    """Raise a DPError if a branch was chosen."""
+    if head is not None:
+        raise DPError(
+            f"--head {head}: multi-task models are not read by this version; give the file "
+            "of a single-task model and leave --head out"
+        )

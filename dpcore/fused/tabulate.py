@@ -1,0 +1,132 @@
+"""Making tables of networks that differ from them by rounding alone."""
+
+import warnings
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dpcore.fused.table import Table, TabulatedNet
+from dpcore.nn import MLP, Dense, activation
+from dpcore.tree import map_arrays
+
+Floats = NDArray[np.float64]
+
+# Tables are refined until they differ from their network by less, relative to its largest value.
+TOLERANCE = 1e-14
+# What one table, and all tables of a model, may take.
+MOST_BYTES = 32 << 20
+ALL_BYTES = 512 << 20
+# Knots are first placed this far apart, relative to the range.
+_FIRST = 1 / 16
+# Where in each interval the error is measured; it is largest about the middle.
+_PROBES = (0.2, 0.5, 0.7)
+
+
+def is_tabulable(net: MLP) -> bool:
+    """Return whether a network's precision is one that tables and kernels have."""
+    return str(net.layers[0].weight.dtype) in {"float32", "float64"}
+
+
+def tabulate(
+    net: MLP, lower: float, upper: float, *, most_bytes: int, tolerance: float = TOLERANCE
+) -> Table | None:
+    """Return a table of a network on a range, or None if none of the allowed size is accurate enough.
+
+    The number of intervals is doubled until the error, measured between the knots, is at most
+    ``tolerance`` times the largest value; a network with kinks never gets there.
+    """
+    wide = map_arrays(lambda x: np.asarray(x, np.float64), net)
+    stride = (upper - lower) * _FIRST
+    while True:
+        intervals = round((upper - lower) / stride)
+        if 3 * 8 * (intervals + 1) * net.widths[1] > most_bytes:
+            return None
+        table = table_of(wide, lower, stride, intervals)
+        if table_error(wide, table) <= tolerance:
+            return cast_table(table, net)
+        stride /= 2
+
+
+def table_of(net: MLP, lower: float, stride: float, intervals: int) -> Table:
+    """Return the table of a network with float64 arrays."""
+    knots = np.asarray(lower + stride * np.arange(intervals + 1), np.float64)
+    value, slope, curvature = derivatives(net, knots)
+    rows = np.stack([value, stride * slope, 0.5 * stride * stride * curvature], axis=1)
+    return Table(lower=lower, stride=stride, knots=rows)
+
+
+def cast_table(table: Table, net: MLP) -> Table:
+    """Return a table in the precision of its network."""
+    return table.with_(knots=table.knots.astype(net.layers[0].weight.dtype))
+
+
+def table_error(net: MLP, table: Table) -> float:
+    """Return the largest error of a table between its knots, relative to the largest value."""
+    start = table.lower + table.stride * np.arange(table.intervals)
+    places = np.concatenate([start + p * table.stride for p in _PROBES])[:, None]
+    exact = net(places)
+    error = float(np.max(np.abs(table(places) - exact)))
+    return error / max(float(np.max(np.abs(exact))), np.finfo(np.float64).tiny)
+
+
+def derivatives(net: MLP, x: Floats) -> tuple[Floats, Floats, Floats]:
+    """Return value, first and second derivative of a network of one number, ``(n, feature)`` each."""
+    y = x[:, None]
+    jet = (y, np.ones_like(y), np.zeros_like(y))
+    # A derivative may well be constant, which autograd warns of.
+    with warnings.catch_warnings(action="ignore", category=UserWarning):
+        for layer in net.layers:
+            jet = _through(layer, jet)
+    return jet
+
+
+def _through(layer: Dense, jet: tuple[Any, Any, Any]) -> tuple[Any, Any, Any]:
+    """Carry a value and its two derivatives through a layer."""
+    n_in, n_out = layer.weight.shape
+    z, z1, z2 = (part @ layer.weight for part in jet)
+    z = z if layer.bias is None else z + layer.bias
+    f, f1, f2 = _activation(layer.activation_function)
+    slope = f1(z)
+    parts = [f(z), slope * z1, f2(z) * z1 * z1 + slope * z2]
+    if layer.timestep is not None:
+        parts = [part * layer.timestep for part in parts]
+    if layer.resnet and n_out in {n_in, 2 * n_in}:
+        parts = [
+            part + np.concatenate([x] * (n_out // n_in), axis=-1)
+            for part, x in zip(parts, jet, strict=True)
+        ]
+    return parts[0], parts[1], parts[2]
+
+
+def _activation(name: str) -> tuple[Callable[..., Any], Callable[..., Any], Callable[..., Any]]:
+    """Return an activation function and its first two derivatives."""
+    from autograd import elementwise_grad
+
+    function = activation(name)
+    slope = elementwise_grad(function)
+    return function, slope, elementwise_grad(slope)
+
+
+def tabulated(
+    nets: Sequence[MLP | TabulatedNet], ranges: Sequence[tuple[float, float]]
+) -> tuple[MLP | TabulatedNet, ...]:
+    """Return tables in place of networks, or the networks where one of them has no accurate table.
+
+    Args:
+        nets: networks of one number; those that are tables already stay.
+        ranges: lower and upper end of what each network is given.
+    """
+    if any(isinstance(net, MLP) and not is_tabulable(net) for net in nets):
+        return tuple(nets)
+    allowed = min(MOST_BYTES, ALL_BYTES // len(nets))
+    found: list[MLP | TabulatedNet] = []
+    for net, (lower, upper) in zip(nets, ranges, strict=True):
+        if isinstance(net, MLP):
+            table = tabulate(net, lower, upper, most_bytes=allowed)
+            if table is None:
+                return tuple(nets)
+            net = TabulatedNet(segments=(table,))  # noqa: PLW2901  # the same function
+        found.append(net)
+    return tuple(found)

@@ -1,0 +1,137 @@
+"""The fused descriptor kernels on NumPy arrays."""
+
+import ctypes
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+
+EMBEDDINGS = {"table": 0, "net": 1}
+SUFFIXES = {np.dtype(np.float64): "f64", np.dtype(np.float32): "f32"}
+
+
+@dataclass(frozen=True)
+class MomentProblem:
+    """What all orders of the kernels take; ``src/kernels.h`` explains it.
+
+    Attributes:
+        embedding: ``table`` or ``net``.
+        width: number of features.
+        widest: width of the widest layer of a net.
+        rcut_smth, rcut, protection: of the environment matrix, Å.
+        layout: sizes of the blocks, ``(block, 4)`` int64.
+        count: neighbours of the centres of each block, ``(centre,)`` int64 each.
+        pairs: settings of each pair of types, ``(pair, 24)`` float64.
+        data: tables or nets, ``(n,)``.
+        empty: what empty places add, ``(row, 4, width)``.
+        displacement: ``(edge, 3)``, Å; it and the two before have one dtype.
+    """
+
+    embedding: str
+    width: int
+    widest: int
+    rcut_smth: float
+    rcut: float
+    protection: float
+    layout: Array
+    count: Sequence[Array]
+    pairs: Array
+    data: Array
+    empty: Array
+    displacement: Array
+
+    @property
+    def rows(self) -> int:
+        """Number of centres."""
+        *_, centres, _, _, first = (0, *self.layout.ravel())
+        return int(first + centres)
+
+
+class _Input(ctypes.Structure):
+    _fields_ = (
+        ("blocks", ctypes.c_int64),
+        ("width", ctypes.c_int64),
+        ("embedding", ctypes.c_int64),
+        ("widest", ctypes.c_int64),
+        ("rcut_smth", ctypes.c_double),
+        ("rcut", ctypes.c_double),
+        ("protection", ctypes.c_double),
+        ("layout", ctypes.c_void_p),
+        ("count", ctypes.c_void_p),
+        ("pairs", ctypes.c_void_p),
+        ("data", ctypes.c_void_p),
+        ("empty", ctypes.c_void_p),
+        ("displacement", ctypes.c_void_p),
+    )
+
+
+class MomentKernels:
+    """Sums over neighbours of environment row times embedding, with two derivatives."""
+
+    def __init__(self, cdll: ctypes.CDLL) -> None:
+        self._cdll = cdll
+
+    def problem(self, **fields: Any) -> MomentProblem:
+        """Return what the kernels take."""
+        return MomentProblem(**fields)
+
+    def moments(self, problem: MomentProblem) -> Array:
+        """Return the moments, ``(centre, 4, width)``."""
+        out = np.empty((problem.rows, 4, problem.width), problem.displacement.dtype)
+        self._call("moments", problem, out)
+        return out
+
+    def first(self, problem: MomentProblem, weight: Array) -> Array:
+        """Return the derivative of ``sum(moments * weight)`` by the displacements, ``(edge, 3)``."""
+        out = np.empty_like(problem.displacement)
+        self._call("moments_first", problem, weight, out)
+        return out
+
+    def second(
+        self, problem: MomentProblem, weight: Array, direction: Array
+    ) -> tuple[Array, Array]:
+        """Return the derivatives of ``sum(first * direction)`` by displacements and weight."""
+        by_displacement = np.empty_like(problem.displacement)
+        by_weight = np.empty_like(weight)
+        self._call("moments_second", problem, weight, direction, by_displacement, by_weight)
+        return by_displacement, by_weight
+
+    def _call(self, name: str, problem: MomentProblem, *arrays: Array) -> None:
+        dtype = problem.displacement.dtype
+        count = (ctypes.c_void_p * len(problem.count))(
+            *(_address(c, np.int64) for c in problem.count)
+        )
+        given = _Input(
+            len(problem.layout),
+            problem.width,
+            EMBEDDINGS[problem.embedding],
+            problem.widest,
+            problem.rcut_smth,
+            problem.rcut,
+            problem.protection,
+            _address(problem.layout, np.int64),
+            ctypes.addressof(count),
+            _address(problem.pairs, np.float64),
+            _address(problem.data, dtype),
+            _address(problem.empty, dtype),
+            _address(problem.displacement, dtype),
+        )
+        function = getattr(self._cdll, f"dpk_{name}_{SUFFIXES[dtype]}")
+        status = function(
+            ctypes.byref(given), *(ctypes.c_void_p(_address(a, dtype)) for a in arrays)
+        )
+        if status == 1:
+            raise MemoryError("not enough memory for the descriptor kernels")
+        if status:
+            raise ValueError(f"the descriptor kernels refuse their input: {problem.embedding}")
+
+
+def _address(array: Array, dtype: Any) -> int:
+    """Return the address of an array that is laid out as the kernels expect it."""
+    if array.dtype != dtype or not array.flags.c_contiguous:
+        raise ValueError(f"a contiguous array of {np.dtype(dtype)} is needed, not {array.dtype}")
+    return array.ctypes.data

@@ -1,0 +1,72 @@
+// The C interface of the fused descriptor kernels. Arrays are C-contiguous; no function keeps a pointer.
+#pragma once
+#include <stdint.h>
+
+#if defined(_WIN32)
+#define DPK_API extern "C" __declspec(dllexport)
+#else
+#define DPK_API extern "C" __attribute__((visibility("default")))
+#endif
+
+enum dpk_status { DPK_OK = 0, DPK_NO_MEMORY = 1, DPK_BAD_INPUT = 2 };
+
+// How the embedding of the radial part is evaluated.
+enum dpk_embedding { DPK_TABLE = 0, DPK_NET = 1 };
+
+// Columns of dpk_moments.layout: one row for each block of neighbours, the blocks of a group of centres
+// one after another.
+enum dpk_layout { DPK_CENTRES, DPK_WIDTH, DPK_PAIR, DPK_FIRST_ROW, DPK_LAYOUT_COLUMNS };
+
+// Columns of dpk_moments.pairs: the settings of a pair of types. A table has two segments, of which the
+// second begins where the first ends; positions are in scalars of `data`.
+enum dpk_pair {
+  DPK_MEAN,                     // of the four components of an environment row
+  DPK_SCALE = DPK_MEAN + 4,     // that the rows less their mean are multiplied by
+  DPK_INPUT_SCALE = DPK_SCALE + 4,  // that the radial component less its mean is multiplied by for the embedding
+  DPK_EMPTY,                    // first row of `empty`
+  DPK_EXCLUDED,                 // 1 where the pair does not interact
+  DPK_START,                    // position of the first segment, or of the net
+  DPK_LOWER,                    // lower end of the segment
+  DPK_INVERSE_STRIDE,
+  DPK_INTERVALS,
+  DPK_START_2,
+  DPK_LOWER_2,
+  DPK_INVERSE_STRIDE_2,
+  DPK_INTERVALS_2,
+  DPK_PAIR_COLUMNS = 24
+};
+
+// The sum over an atom's neighbours of environment row times embedding,
+//     moments[i, c, m] = sum_j R_c(d_ij) G_m(R_0(d_ij)) + empty[..., c, m],
+// for all centres of a batch.
+typedef struct {
+  int64_t blocks;
+  int64_t width;                // number of embedding features m
+  int64_t embedding;            // dpk_embedding
+  int64_t widest;               // of all layers, where the embedding is a net
+  double rcut_smth, rcut, protection;
+  const int64_t* layout;        // (block, DPK_LAYOUT_COLUMNS)
+  const int64_t* const* count;  // for each block the neighbours of its centres, (centre,)
+  const double* pairs;          // (pair, DPK_PAIR_COLUMNS)
+  const void* data;             // tables or nets
+  const void* empty;            // what the empty places of a centre add, (row, 4, width)
+  const void* displacement;     // (edge, 3), block after block
+} dpk_moments;
+
+#define DPK_DECLARE(suffix)                                                                          \
+  /* moments: (centre, 4, width). */                                                                 \
+  DPK_API int dpk_moments_##suffix(const dpk_moments* input, void* moments);                         \
+  /* The derivative by the displacements, (edge, 3), of sum(moments * weight); 0 in padding. */      \
+  DPK_API int dpk_moments_first_##suffix(const dpk_moments* input, const void* weight, void* slope); \
+  /* The derivatives of sum(slope * direction) by displacements and weight. */                       \
+  DPK_API int dpk_moments_second_##suffix(const dpk_moments* input, const void* weight,              \
+                                          const void* direction, void* by_displacement,              \
+                                          void* by_weight);
+
+DPK_DECLARE(f64)
+DPK_DECLARE(f32)
+
+// Changes whenever the interface does.
+DPK_API int dpk_interface(void);
+// The instruction set in use.
+DPK_API const char* dpk_isa(void);

@@ -1,0 +1,13 @@
+// What each variant offers to the dispatcher.
+#pragma once
+#include "kernels.h"
+
+struct dpk_kernels {
+  int (*moments)(const dpk_moments*, void*);
+  int (*first)(const dpk_moments*, const void*, void*);
+  int (*second)(const dpk_moments*, const void*, const void*, void*, void*);
+};
+
+struct dpk_variant {
+  dpk_kernels f64, f32;
+};
