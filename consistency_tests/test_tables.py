@@ -1,6 +1,8 @@
 """Tables of networks: how they are made, how near they are, and that every backend reads them alike."""
 
 import math
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -114,6 +116,30 @@ def test_derivatives_without_bias():
     x = np.linspace(-2.0, 2.0, 9)
     for found, expected in zip(derivatives(bare, x), derivatives(zero, x), strict=True):
         np.testing.assert_array_equal(found, expected)
+
+
+# In a process of its own, where no backend has been loaded before.
+FAR_OUT = """
+import numpy as np
+from dpcore.fused.tabulate import derivatives
+from dpcore.nn import MLP, Dense
+
+x = np.array([-1e4, -800.0, -400.0, -40.0, 0.5, 40.0, 400.0, 800.0, 1e4])
+settings = {"precision": "float64", "resnet": False, "bias": None, "timestep": None}
+for activation in %r:
+    layer = Dense(weight=np.ones((1, 1)), activation_function=activation, **settings)
+    for order, part in enumerate(derivatives(MLP(layers=(layer,)), x)):
+        assert np.isfinite(part).all(), (activation, order, part[:, 0])
+"""
+
+
+@pytest.mark.parametrize("backend", [None, "numpy"])
+def test_derivatives_far_out(backend):
+    load = f"from dpcore.registry import backend; backend({backend!r})\n" if backend else ""
+    script = load + FAR_OUT % sorted(FORMULAS)
+    command = [sys.executable, "-W", "error", "-c", script]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])

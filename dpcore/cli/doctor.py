@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 # Packages that dpcore works without: what they are for, and the extra that installs them.
 HELPERS = {
     "dpcore_kernels": ("fused kernels, several times faster", "fast"),
-    "vesin": ("faster neighbour search", "fast"),
     "matplotlib": ("plots", "plot"),
     "jinja2": ("reports", "plot"),
 }

@@ -1,24 +1,13 @@
 """Pairs of neighbours."""
 
-import importlib.util
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from dpcore.errors import DPError, suggest
-from dpcore.neighbours.cell import Box
-from dpcore.neighbours.search import (
-    Candidates,
-    Wrapped,
-    candidates,
-    lattice,
-    length,
-    measured,
-    order_of,
-    usable_input,
-)
+from dpcore.errors import DPError
+from dpcore.neighbours.search import Candidates, candidates, order_of, usable_input
 
 
 @dataclass(frozen=True)
@@ -47,7 +36,6 @@ def neighbour_pairs(
     cutoff: float = 0.0,
     *,
     pbc: Sequence[bool] = (True, True, True),
-    method: str = "auto",
     frame: int = 0,
 ) -> Pairs:
     """Find all pairs of atoms and periodic images closer than a cutoff.
@@ -58,18 +46,16 @@ def neighbour_pairs(
             non-periodic axes are ignored.
         cutoff: Distance below which a pair counts, Å. It has to be given, and may exceed the cell.
         pbc: Whether each lattice vector is periodic.
-        method: ``numpy``, ``vesin`` (an optional package) or ``auto``, the faster one, ``numpy``.
         frame: Number of the frame, for messages.
 
     Returns:
-        The pairs, the same to the last bit and in the same order for every method.
+        The pairs.
 
     Raises:
-        DPError: A shape, a number that is not finite, a flat cell or the method is not usable.
+        DPError: A shape, a number that is not finite or a flat cell is not usable.
     """
     places, box = usable_input(coord, cell, cutoff, pbc, frame)
-    search = _search(method)
-    parts = [_sorted(found) for found in search(places, box, cutoff)]
+    parts = [_sorted(found) for found in candidates(places, box, cutoff)]
     nothing = np.zeros(0, np.int64)
     parts.append(Pairs(nothing, nothing, np.zeros((0, 3)), np.zeros(0)))
     return Pairs(
@@ -103,39 +89,6 @@ def coincidence(first: int, second: int, frame: int) -> DPError:
         " positive: remove the duplicate atom or check that the cell and the coordinates share"
         " their units"
     )
-
-
-def _search(method: str) -> Callable[..., Iterator[Candidates]]:
-    """Return the search to use."""
-    names = ["auto", "numpy", "vesin"]
-    if method not in names:
-        raise DPError(f"neighbour search method {method!r} is unknown{suggest(method, names)}")
-    if method == "vesin" and importlib.util.find_spec("vesin") is None:
-        raise DPError(
-            "neighbour search method 'vesin' needs the package vesin: pip install dpcore[fast],"
-            " or use method 'numpy'"
-        )
-    return _vesin if method == "vesin" else candidates
-
-
-def _vesin(coord: NDArray[np.float64], box: Box, cutoff: float) -> Iterator[Candidates]:
-    """Search with the package vesin."""
-    from vesin import NeighborList
-
-    if not len(coord):
-        return
-    wrapped = Wrapped.of(coord, box, cutoff)
-    pairs, steps = NeighborList(cutoff=wrapped.cutoff, full_list=True).compute(
-        wrapped.coord, box.cell, box.pbc, "PS"
-    )
-    centre, neighbour = pairs.T.astype(np.int64, order="C")
-    turns = wrapped.turns.take(centre, axis=1) - wrapped.turns.take(neighbour, axis=1)
-    shift = steps.T.astype(np.int64, order="C") + turns
-    moved = lattice(box.cell, shift) if box.pbc.any() else None
-    step = measured(np.ascontiguousarray(coord.T), centre, neighbour, moved)
-    distance = length(step)
-    valid = (distance < cutoff) & ((centre != neighbour) | shift.any(axis=0))
-    yield Candidates(0, len(coord), centre, neighbour, step, distance, valid)
 
 
 def _sorted(found: Candidates) -> Pairs:

@@ -5,8 +5,6 @@ what each edge contributes and another sums it, so that a program holds the sums
 The other derivatives are sums over features for each edge, by one kernel.
 """
 
-# mypy: disable-error-code="untyped-decorator"
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -205,19 +203,19 @@ def _layout(rows: tuple[int, ...], radii: tuple[float, ...], on: torch.device) -
     )
 
 
-@moments_op.register_kernel("cuda")
+@moments_op.register_kernel("cuda")  # type: ignore[untyped-decorator, unused-ignore]
 def _(displacement: Tensor, *rest: Any) -> Tensor:
     with torch.cuda.device(displacement.device):
         return moments(displacement, *rest)
 
 
-@first_op.register_kernel("cuda")
+@first_op.register_kernel("cuda")  # type: ignore[untyped-decorator, unused-ignore]
 def _(displacement: Tensor, *rest: Any) -> Tensor:
     with torch.cuda.device(displacement.device):
         return first(displacement, *rest)
 
 
-@second_op.register_kernel("cuda")
+@second_op.register_kernel("cuda")  # type: ignore[untyped-decorator, unused-ignore]
 def _(displacement: Tensor, *rest: Any) -> tuple[Tensor, Tensor]:
     with torch.cuda.device(displacement.device):
         return second(displacement, *rest)
