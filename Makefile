@@ -33,6 +33,7 @@ unit: .venv/dev
 
 .venv/dev: .venv/demo
 	$(BIN)/python -m pip install -q -c constraints.txt ./kernels -e '.[dev]'
+	[ "$$(uname)" != Linux ] || $(BIN)/python -m pip install -q -c constraints.txt --no-deps --target .venv/triton triton
 	touch $@
 
 clean:

@@ -132,8 +132,8 @@ class StrictAdapter:
     def device(self, name: str | None) -> None:
         assert name is None
 
-    def kernels(self, device: None) -> bool:  # noqa: ARG002
-        return False
+    def kernels(self, device: None) -> tuple[str, ...]:  # noqa: ARG002
+        return ()
 
     def scope(self) -> AbstractContextManager[Any]:
         # What the size of a result may not depend on is what compilers cannot know.

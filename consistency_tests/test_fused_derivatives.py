@@ -56,7 +56,7 @@ def case_of(name: str, tables: bool) -> Case:
     batch = next(assemble(frames, example.model.selection, ExactSizes()).batches(centres=100))
     rng = np.random.default_rng(1)
     displacement = displacements(batch)
-    fused = descriptor.prepared(tables=tables, kernels=True)
+    fused = descriptor.prepared(tables=tables, kernels=("table", "net"))
     assert fused.fused.embedding == ("table" if tables else "net")
     return Case(
         descriptor=fused,

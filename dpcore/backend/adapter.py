@@ -1,6 +1,6 @@
 """The contract between the core and a framework."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,8 +46,11 @@ class Adapter(Protocol):
         """Return the framework's device of that name, or its default; DPError if there is none."""
         ...
 
-    def kernels(self, device: Any) -> bool:
-        """Return whether fused kernels evaluate models on a device, after making them known."""
+    def kernels(self, device: Any) -> Collection[str]:
+        """Make fused kernels known and return the embeddings they evaluate on a device.
+
+        None, or of ``table`` and ``net`` (:data:`dpcore.fused.moments.EMBEDDINGS`).
+        """
         ...
 
     def scope(self) -> AbstractContextManager[Any]:

@@ -2,7 +2,7 @@
 
 import importlib
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from types import SimpleNamespace
 from typing import Any
@@ -12,11 +12,13 @@ import autograd.numpy as anp
 import numpy as np
 from autograd.extend import defvjp, primitive
 from autograd.numpy.numpy_boxes import ArrayBox
+from autograd.tracer import getval
 
 from dpcore import registry
 from dpcore import xp as xp_module
 from dpcore.backend.adapter import Capabilities
 from dpcore.errors import DPError
+from dpcore.fused.moments import EMBEDDINGS
 from dpcore.nn.precision import numpy_dtype
 from dpcore.xp import closed, namespace
 
@@ -132,7 +134,7 @@ XP = closed(
     sigmoid=lambda x: 0.5 * (tanh(0.5 * x) + 1.0),
     softplus=_softplus,
     split=_split,
-    stop_gradient=lambda x: getattr(x, "_value", x),
+    stop_gradient=getval,
     take=take,
     tanh=tanh,
     where=_where,
@@ -162,12 +164,12 @@ class NumpyAdapter:
         if name not in {None, "cpu"}:
             raise DPError(f"device {name!r}: the numpy backend runs on 'cpu' only")
 
-    def kernels(self, device: None) -> bool:  # noqa: ARG002
-        """Return whether the kernel library is installed."""
+    def kernels(self, device: None) -> Collection[str]:  # noqa: ARG002
+        """Return the embeddings that fused kernels evaluate, if they are installed."""
         if registry.kernels() is None:
-            return False
+            return ()
         importlib.import_module("dpcore.backend.reference_kernels")
-        return True
+        return EMBEDDINGS
 
     def scope(self) -> AbstractContextManager[Any]:
         """Return a context that does nothing."""

@@ -1,5 +1,6 @@
 """The two-body embedding descriptor with full directional information."""
 
+from collections.abc import Collection
 from typing import Any, Self
 
 import numpy as np
@@ -94,16 +95,16 @@ class SeE2A(Module, name="se_e2_a"):
         """Return which network embeds a pair of types."""
         return neighbour if self.type_one_side else centre + neighbour * self.ntypes
 
-    def prepared(self, *, tables: bool = False, kernels: bool = False) -> Self:
+    def prepared(self, *, tables: bool = False, kernels: Collection[str] = ()) -> Self:
         """Return the descriptor with everything computed that no input changes.
 
         Args:
             tables: replace networks by tables that agree with them to rounding, where there are such.
-            kernels: evaluate by kernels what they know.
+            kernels: embeddings to evaluate by fused kernels, of ``table`` and ``net``.
         """
         nets = tabulated(self.nets, self.ranges()) if tables else self.nets
         ready = self.with_(nets=nets).with_empty_places()
-        return ready.fuse() if kernels else ready
+        return ready.fuse(kernels) if kernels else ready
 
     def with_empty_places(self) -> Self:
         """Return the descriptor with what the empty places of ``sel`` add computed ahead."""
@@ -160,7 +161,7 @@ class SeE2A(Module, name="se_e2_a"):
             given += [float(np.min(-mean / std)), float(np.max((largest - mean) / std))]
         return [(min(ends.get(i, [0.0])), max(ends.get(i, [1.0]))) for i in range(len(self.nets))]
 
-    def fuse(self) -> Self:
+    def fuse(self, kernels: Collection[str]) -> Self:
         """Return the descriptor evaluated by kernels, or itself where its settings are not for them."""
         pairs = [self._pair(c, t) for c in range(self.ntypes) for t in range(self.ntypes)]
         known = [pair for pair in pairs if pair is not None]
@@ -170,6 +171,7 @@ class SeE2A(Module, name="se_e2_a"):
         fused = FusedMoments.create(
             self.nets,
             known,
+            kernels,
             empty.astype(self.davg.dtype),
             rcut=self.rcut,
             rcut_smth=self.rcut_smth,

@@ -1,6 +1,6 @@
 """The moments of an environment, ``Σ_j R(d_ij) G(R_0(d_ij))``, by one kernel."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import singledispatch
 from typing import Any, Self
@@ -68,6 +68,7 @@ class FusedMoments(Module, name="fused_moments"):
         cls,
         nets: Sequence[MLP | TabulatedNet],
         pairs: Sequence[PairSettings],
+        kernels: Collection[str],
         empty: Array,
         **settings: Any,
     ) -> Self | None:
@@ -76,11 +77,12 @@ class FusedMoments(Module, name="fused_moments"):
         Args:
             nets: networks of one number.
             pairs: settings of all pairs of types, those of the first centre type first.
+            kernels: embeddings that there are kernels for.
             empty: what empty places add, ``(row, 4, feature)``.
             settings: ``rcut``, ``rcut_smth``, ``protection`` and ``ntypes``.
         """
         packed = _pack(nets)
-        if packed is None:
+        if packed is None or packed.embedding not in kernels:
             return None
         rows = np.stack([_row(pair, packed.places[pair.net]) for pair in pairs])
         return cls(

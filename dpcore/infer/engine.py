@@ -84,8 +84,8 @@ class TreeEngine:
         self.sizes = _sizes(adapter, compiled=bool(compiled))
         self._model, self._adapter, self._compiled = model, adapter, compiled
         self._device = adapter.device(device)
-        self._kernels = kernels and adapter.kernels(self._device)
-        self._default = self._ready(tables=self._kernels if tables is None else tables)
+        self._kernels = adapter.kernels(self._device) if kernels else ()
+        self._default = self._ready(tables="table" in self._kernels if tables is None else tables)
         self._networks: _Ready | None = None
         self.beyond_tables, self._told = 0, False
 

@@ -130,7 +130,7 @@ def _adapter(backend: Backend) -> Adapter:
 
 
 def _has_kernels(adapter: Adapter) -> bool:
-    return adapter.kernels(adapter.device(None))
+    return bool(adapter.kernels(adapter.device(None)))
 
 
 def _name(backend: Backend) -> str:

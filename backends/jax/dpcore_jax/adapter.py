@@ -1,6 +1,6 @@
 """JAX as the core sees it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ import numpy as np
 from dpcore.backend import Capabilities, by_structure
 from dpcore.errors import DPError
 from dpcore.formats import Document
+from dpcore.fused.moments import EMBEDDINGS
 from dpcore.infer.engine import Engine
 from dpcore.models.energy import EnergyModel
 from dpcore_jax import namespace as _namespace  # noqa: F401  # registers the function set
@@ -41,13 +42,11 @@ class JaxAdapter:
             raise DPError(f"device {name!r} is not available to JAX: {len(found)} of its kind are")
         return numbered[number or "0"]
 
-    def kernels(self, device: Any) -> bool:
-        """Return whether fused kernels evaluate models on a device."""
-        if device.platform != "cpu":
-            return False
+    def kernels(self, device: Any) -> Collection[str]:
+        """Return the embeddings that fused kernels evaluate on a device."""
         from dpcore_jax.kernels import available
 
-        return available()
+        return EMBEDDINGS if device.platform == "cpu" and available() else ()
 
     def scope(self) -> AbstractContextManager[Any]:
         """Return a context in which 64-bit numbers exist; outside it JAX is left as it is."""

@@ -1,7 +1,7 @@
 """TensorFlow as the core sees it."""
 
 import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from dpcore import registry
 from dpcore.backend import Capabilities, by_structure
 from dpcore.errors import DPError
 from dpcore.formats import Document
+from dpcore.fused.moments import EMBEDDINGS
 from dpcore.infer.engine import Engine
 from dpcore.models.energy import EnergyModel
 from dpcore_tf import namespace as _namespace  # noqa: F401  # registers the function set
@@ -41,12 +42,12 @@ class TensorFlowAdapter:
             raise DPError(f"device {name!r} is not available to TensorFlow")
         return f"/{wanted}"
 
-    def kernels(self, device: str) -> bool:
-        """Return whether fused kernels evaluate models on a device."""
+    def kernels(self, device: str) -> Collection[str]:
+        """Return the embeddings that fused kernels evaluate on a device."""
         if "CPU" not in device or registry.kernels() is None:
-            return False
+            return ()
         importlib.import_module("dpcore_tf.kernels")
-        return True
+        return EMBEDDINGS
 
     def scope(self) -> AbstractContextManager[Any]:
         """Return a context that does nothing."""

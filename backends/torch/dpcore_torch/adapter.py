@@ -1,7 +1,7 @@
 """PyTorch as the core sees it."""
 
-import importlib
-from collections.abc import Callable
+import importlib.util
+from collections.abc import Callable, Collection
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from dpcore import registry
 from dpcore.backend import Capabilities
 from dpcore.errors import DPError
 from dpcore.formats import Document
+from dpcore.fused.moments import EMBEDDINGS
 from dpcore.infer.engine import Engine
 from dpcore.models.energy import EnergyModel
 from dpcore_torch import namespace as _namespace  # noqa: F401  # registers the function set
@@ -46,12 +47,15 @@ class TorchAdapter:
             raise DPError(f"device {name!r} is not available to PyTorch: {reason}") from error
         return device
 
-    def kernels(self, device: torch.device) -> bool:
-        """Return whether fused kernels evaluate models on a device."""
+    def kernels(self, device: torch.device) -> Collection[str]:
+        """Return the embeddings that fused kernels evaluate on a device."""
+        if device.type == "cuda" and importlib.util.find_spec("triton"):
+            importlib.import_module("dpcore_torch.triton_moments")
+            return ("table",)
         if device.type != "cpu" or registry.kernels() is None:
-            return False
+            return ()
         importlib.import_module("dpcore_torch.kernels")
-        return True
+        return EMBEDDINGS
 
     def scope(self) -> AbstractContextManager[Any]:
         """Return a context in which derivatives exist, even inside ``torch.inference_mode()``."""
