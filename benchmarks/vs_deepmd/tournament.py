@@ -1,5 +1,6 @@
 """Contestants in turns, on the same frames and cores."""
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,6 +31,8 @@ SAME = 1e-3
 """Largest deviation of forces, relative to their size, at which two programs compute the same."""
 SPARE = 0.9
 """Share of the available memory that a contestant may be expected to need."""
+PAUSE = 0.2
+"""Seconds between turns: threads of OpenBLAS spin for 0.1 s after their work, and would disturb the next."""
 
 
 @dataclass(frozen=True)
@@ -178,6 +181,7 @@ class Tournament:
     def _turn(self, name: str, frame: Path, records: dict[str, _Record]) -> None:
         """Let a contestant evaluate for a while."""
         rules, record = self._rules, records[name]
+        time.sleep(PAUSE)
         answer = self._workers[name].ask(frame=str(frame), seconds=rules.burst, most=rules.most)
         record.times += answer["times"]
         record.samples.append(median(answer["times"]))

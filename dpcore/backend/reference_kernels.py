@@ -6,12 +6,13 @@ import numpy as np
 from autograd.extend import defvjp, primitive
 from autograd.numpy.numpy_boxes import ArrayBox
 
-from dpcore.batch import Batch, blocks
-from dpcore.fused.moments import FusedMoments, fused_moments, layout, moment_kernels, problem
+from dpcore.batch import Batch, blocks, places
+from dpcore.fused.moments import FusedMoments, fused_moments, layout, library, problem
+from dpcore.models.forces import fused_forces
 
 
 def _problem(displacement: Any, moments: FusedMoments, batch: Batch) -> Any:
-    rows = np.array(layout(moments, batch), np.int64)
+    rows = np.array(layout(batch, moments.ntypes), np.int64)
     count = [block.count for block in blocks(batch)]
     return problem(moments, rows, count, np.ascontiguousarray(displacement))
 
@@ -23,13 +24,13 @@ def _like(x: Any, displacement: Any) -> Any:
 
 @primitive  # type: ignore[untyped-decorator, unused-ignore]
 def _moments(displacement: Any, moments: FusedMoments, batch: Batch) -> Any:
-    return moment_kernels().moments(_problem(displacement, moments, batch))
+    return library().moments.moments(_problem(displacement, moments, batch))
 
 
 @primitive  # type: ignore[untyped-decorator, unused-ignore]
 def _first(displacement: Any, weight: Any, moments: FusedMoments, batch: Batch) -> Any:
     given = _problem(displacement, moments, batch)
-    return moment_kernels().first(given, _like(weight, displacement))
+    return library().moments.first(given, _like(weight, displacement))
 
 
 @primitive  # type: ignore[untyped-decorator, unused-ignore]
@@ -38,7 +39,7 @@ def _second(
 ) -> Any:
     given = _problem(displacement, moments, batch)
     parts = (_like(x, displacement) for x in (weight, direction))
-    slopes = moment_kernels().second(given, *parts)
+    slopes = library().moments.second(given, *parts)
     return np.concatenate([part.ravel() for part in slopes])
 
 
@@ -60,6 +61,21 @@ defvjp(
     argnums=(0,),
 )
 defvjp(_first, _second_of(0), _second_of(1), argnums=(0, 1))
+
+
+@fused_forces.register(np.ndarray)
+def _(slope: Any, displacement: Any, batch: Batch) -> tuple[Any, Any]:
+    found: tuple[Any, Any] = library().forces.forces(
+        np.array(layout(batch), np.int64),
+        [block.count for block in blocks(batch)],
+        [block.index for block in blocks(batch)],
+        places(batch),
+        len(batch.frame),
+        displacement,
+        _like(slope, displacement),
+    )
+    return found
+
 
 fused_moments.register(np.ndarray, _moments)
 fused_moments.register(ArrayBox, _moments)

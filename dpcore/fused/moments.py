@@ -106,24 +106,24 @@ def fused_moments(displacement: Any, moments: FusedMoments, batch: Batch) -> Any
     raise TypeError(f"there are no kernels for arrays of {type(displacement)}")
 
 
-def layout(moments: FusedMoments, batch: Batch) -> list[tuple[Any, Any, int, Any]]:
-    """Return centres, width, pair and first row of each block of a batch."""
+def layout(batch: Batch, ntypes: int = 0) -> list[tuple[Any, Any, int, Any]]:
+    """Return centres, width, pair of ``ntypes`` types and first row of each block of a batch."""
     rows: list[tuple[Any, Any, int, Any]] = []
     first: Any = 0
     for group in batch.groups:
         for kind, block in enumerate(group.blocks):
-            rows.append((*shape(block.index), group.type * moments.ntypes + kind, first))
+            rows.append((*shape(block.index), group.type * ntypes + kind, first))
         first = first + shape(group.place)[0]
     return rows
 
 
-def moment_kernels() -> Any:
+def library() -> Any:
     """Return the kernels' functions on NumPy arrays, which must be installed."""
     from dpcore.registry import kernels
 
-    library = kernels()
-    assert library is not None
-    return library.moments
+    found = kernels()
+    assert found is not None
+    return found
 
 
 def problem(moments: Any, rows: Array, count: Sequence[Array], displacement: Array) -> Any:
@@ -135,7 +135,7 @@ def problem(moments: Any, rows: Array, count: Sequence[Array], displacement: Arr
         count: neighbours of the centres of each block.
         displacement: ``(edge, 3)``, Å, in the dtype of the data.
     """
-    return moment_kernels().problem(
+    return library().moments.problem(
         embedding=moments.embedding,
         width=moments.width,
         widest=moments.widest,

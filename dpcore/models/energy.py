@@ -67,6 +67,11 @@ class EnergyModel(Module, name="energy"):
         selection = self.descriptor.selection
         return Selection(selection.rcut, selection.sel, self.pair_exclude_types)
 
+    @property
+    def fused(self) -> bool:
+        """Whether fused kernels evaluate the model."""
+        return self.descriptor.fused is not None
+
     def atomic(self, batch: Batch, displacement: Any) -> Any:
         """Return the energy of each centre.
 

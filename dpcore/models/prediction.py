@@ -3,8 +3,9 @@
 from typing import Any
 
 from dpcore.backend.adapter import Adapter
-from dpcore.batch import Batch, by_block, displacements, neighbour_index, places
+from dpcore.batch import Batch, displacements, places
 from dpcore.models.energy import EnergyModel
+from dpcore.models.forces import forces, fused_forces
 from dpcore.xp import as_type_of, namespace, shape
 
 Outputs = dict[str, Any]
@@ -34,7 +35,8 @@ def predict(adapter: Adapter, model: EnergyModel, batch: Batch) -> Outputs:
     (_, energy), gradient = adapter.value_and_grad(total)(vectors)
     xp, natoms, nframes = namespace(energy), shape(batch.frame)[0], shape(batch.natoms)[0]
     atom_energy = xp.segment_sum(energy, places(batch), natoms)
-    force, atom_virial = _forces(batch, vectors, gradient)
+    book = fused_forces if model.fused else forces
+    force, atom_virial = book(gradient, vectors, batch)
     return {
         "energy": xp.segment_sum(atom_energy, batch.frame, nframes),
         "atom_energy": atom_energy,
@@ -42,21 +44,6 @@ def predict(adapter: Adapter, model: EnergyModel, batch: Batch) -> Outputs:
         "virial": xp.segment_sum(as_type_of(atom_virial, energy), batch.frame, nframes),
         "atom_virial": atom_virial,
     }
-
-
-def _forces(batch: Batch, vectors: Any, gradient: Any) -> tuple[Any, Any]:
-    """Return forces and atomic virials, ``(atom, 3)`` and ``(atom, 9)``, from ``∂E/∂d``.
-
-    A displacement pulls its two ends with opposite forces; its virial ``-d ⊗ ∂E/∂d`` is booked on the
-    neighbour, as DeePMD-kit does.
-    """
-    xp, natoms = namespace(vectors), shape(batch.frame)[0]
-    rows = by_block(batch, gradient)
-    pull = xp.concat([sum((xp.sum(g, axis=1) for g in row), start=0.0) for row in rows], axis=0)
-    virial = xp.reshape(gradient[:, :, None] * vectors[:, None, :], (-1, 9))
-    moved = xp.concat([gradient, virial], axis=1)
-    gathered = xp.segment_sum(moved, neighbour_index(batch), natoms)
-    return xp.segment_sum(pull, places(batch), natoms) - gathered[:, :3], -gathered[:, 3:]
 
 
 def describe(model: EnergyModel, batch: Batch) -> Outputs:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from dpcore_kernels.forces import ForceKernels
 from dpcore_kernels.moments import MomentKernels
 from dpcore_kernels.neighbours import NeighbourKernels
 
@@ -22,6 +23,7 @@ class Library:
         cdll: the shared library.
         isa: the instruction set in use.
         moments: the fused descriptor kernels.
+        forces: forces and virials.
         neighbours: neighbour search and layout.
 
     Raises:
@@ -39,6 +41,7 @@ class Library:
             )
         self.isa: str = self.cdll.dpk_isa().decode()
         self.moments = MomentKernels(self.cdll)
+        self.forces = ForceKernels(self.cdll)
         self.neighbours = NeighbourKernels(self.cdll)
 
 

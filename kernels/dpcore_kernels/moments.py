@@ -6,12 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[Any]
+from dpcore_kernels.arrays import SUFFIXES, Array, address, addresses, check_status
 
 EMBEDDINGS = {"table": 0, "net": 1}
-SUFFIXES = {np.dtype(np.float64): "f64", np.dtype(np.float32): "f32"}
 
 
 @dataclass(frozen=True)
@@ -102,9 +100,7 @@ class MomentKernels:
 
     def _call(self, name: str, problem: MomentProblem, *arrays: Array) -> None:
         dtype = problem.displacement.dtype
-        count = (ctypes.c_void_p * len(problem.count))(
-            *(_address(c, np.int64) for c in problem.count)
-        )
+        count = addresses(problem.count)
         given = _Input(
             len(problem.layout),
             problem.width,
@@ -113,25 +109,13 @@ class MomentKernels:
             problem.rcut_smth,
             problem.rcut,
             problem.protection,
-            _address(problem.layout, np.int64),
+            address(problem.layout, np.int64),
             ctypes.addressof(count),
-            _address(problem.pairs, np.float64),
-            _address(problem.data, dtype),
-            _address(problem.empty, dtype),
-            _address(problem.displacement, dtype),
+            address(problem.pairs, np.float64),
+            address(problem.data, dtype),
+            address(problem.empty, dtype),
+            address(problem.displacement, dtype),
         )
         function = getattr(self._cdll, f"dpk_{name}_{SUFFIXES[dtype]}")
-        status = function(
-            ctypes.byref(given), *(ctypes.c_void_p(_address(a, dtype)) for a in arrays)
-        )
-        if status == 1:
-            raise MemoryError("not enough memory for the descriptor kernels")
-        if status:
-            raise ValueError(f"the descriptor kernels refuse their input: {problem.embedding}")
-
-
-def _address(array: Array, dtype: Any) -> int:
-    """Return the address of an array that is laid out as the kernels expect it."""
-    if array.dtype != dtype or not array.flags.c_contiguous:
-        raise ValueError(f"a contiguous array of {np.dtype(dtype)} is needed, not {array.dtype}")
-    return array.ctypes.data
+        pointers = (ctypes.c_void_p(address(array, dtype)) for array in arrays)
+        check_status(function(ctypes.byref(given), *pointers))

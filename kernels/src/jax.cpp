@@ -1,6 +1,7 @@
 // The kernels as XLA custom calls. Counts of all blocks come one after another.
 #include <vector>
 
+#include "forces.h"
 #include "kernels.h"
 #include "xla/ffi/api/ffi.h"
 
@@ -95,6 +96,32 @@ ffi::Error second(int64_t embedding, int64_t width, int64_t widest, double rcut_
                            : dpk_moments_second_f32(&input, w, v, to, too));
 }
 
+template <ffi::DataType T>
+ffi::Error forces(Layout layout, Layout counts, Layout indices, Layout place, ffi::Buffer<T> displacement,
+                  ffi::Buffer<T> slope, ffi::ResultBuffer<T> force, ffi::ResultBuffer<T> virial) {
+  const int64_t blocks = layout.dimensions()[0];
+  std::vector<const int64_t*> count, index;
+  const int64_t *next = counts.typed_data(), *neighbour = indices.typed_data();
+  for (int64_t b = 0; b < blocks; ++b) {
+    const int64_t* row = layout.typed_data() + b * DPK_LAYOUT_COLUMNS;
+    count.push_back(next);
+    index.push_back(neighbour);
+    next += row[DPK_CENTRES];
+    neighbour += row[DPK_CENTRES] * row[DPK_WIDTH];
+  }
+  dpk_pulls input;
+  input.blocks = blocks;
+  input.atoms = force->dimensions()[0];
+  input.layout = layout.typed_data();
+  input.count = count.data();
+  input.index = index.data();
+  input.place = place.typed_data();
+  input.displacement = displacement.untyped_data();
+  input.slope = slope.untyped_data();
+  void *f = force->untyped_data(), *v = virial->untyped_data();
+  return result(kDouble<T> ? dpk_forces_f64(&input, f, v) : dpk_forces_f32(&input, f, v));
+}
+
 auto settings() {
   return ffi::Ffi::Bind()
       .Attr<int64_t>("embedding")
@@ -111,6 +138,19 @@ auto settings() {
 template <ffi::DataType T>
 auto arrays() {
   return settings().template Arg<ffi::Buffer<T>>().template Arg<ffi::Buffer<T>>().template Arg<ffi::Buffer<T>>();
+}
+
+template <ffi::DataType T>
+auto bind_forces() {
+  return ffi::Ffi::Bind()
+      .Arg<Layout>()
+      .Arg<Layout>()
+      .Arg<Layout>()
+      .Arg<Layout>()
+      .template Arg<ffi::Buffer<T>>()
+      .template Arg<ffi::Buffer<T>>()
+      .template Ret<ffi::Buffer<T>>()
+      .template Ret<ffi::Buffer<T>>();
 }
 
 template <ffi::DataType T>
@@ -140,6 +180,8 @@ auto bind_second() {
     return handler->Call(frame);                                                                  \
   }
 
+DPK_HANDLER(dpk_jax_forces_f64, forces, bind_forces, ffi::F64)
+DPK_HANDLER(dpk_jax_forces_f32, forces, bind_forces, ffi::F32)
 DPK_HANDLER(dpk_jax_moments_f64, moments, bind_moments, ffi::F64)
 DPK_HANDLER(dpk_jax_moments_f32, moments, bind_moments, ffi::F32)
 DPK_HANDLER(dpk_jax_moments_first_f64, first, bind_first, ffi::F64)

@@ -35,7 +35,7 @@ class Layer:
         n_in, n_out = self.weight.shape
         timestep = np.zeros(n_out) if self.timestep is None else self.timestep
         rows = np.vstack([self.weight, self.bias, timestep])
-        header = [n_in, n_out, self.residual, self.timestep is not None]
+        header = padded(np.array([n_in, n_out, self.residual, self.timestep is not None]))
         return np.concatenate([header, padded(rows).ravel()])
 
 
@@ -50,7 +50,7 @@ class Net:
         return y
 
     def packed(self, start):
-        parts = [np.array([len(self.layers)]), *(layer.packed() for layer in self.layers)]
+        parts = [padded(np.array([len(self.layers)])), *(layer.packed() for layer in self.layers)]
         return np.concatenate(parts), [start]
 
 

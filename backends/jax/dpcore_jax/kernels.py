@@ -9,12 +9,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from dpcore.batch import Batch, blocks
+from dpcore.batch import Batch, blocks, neighbour_index, places
 from dpcore.fused.moments import EMBEDDINGS, FusedMoments, fused_moments, layout
+from dpcore.models.forces import fused_forces
 from dpcore.registry import kernels
 
 _SUFFIXES = {"float64": "f64", "float32": "f32"}
-_NAMES = ("moments", "moments_first", "moments_second")
+_NAMES = ("moments", "moments_first", "moments_second", "forces")
 
 # Settings as sorted pairs of names and values: they are part of what is compiled.
 _Settings = tuple[tuple[str, int | float], ...]
@@ -81,10 +82,22 @@ _moments.defvjp(_moments_forward, _moments_backward)
 _first.defvjp(_first_forward, _second)
 
 
+@fused_forces.register(jax.Array)
+@fused_forces.register(jax.core.Tracer)
+def _(slope: Any, displacement: Any, batch: Batch) -> tuple[Any, Any]:
+    dtype, atoms = displacement.dtype, batch.frame.shape[0]
+    results = tuple(jax.ShapeDtypeStruct((atoms, n), dtype) for n in (3, 9))
+    function = jax.ffi.ffi_call(f"dpk_jax_forces_{_SUFFIXES[dtype.name]}", results)
+    counts = jnp.concatenate([block.count for block in blocks(batch)])
+    given = (jnp.array(layout(batch)), counts, neighbour_index(batch), places(batch))
+    force, virial = function(*given, displacement, slope.astype(dtype))
+    return force, virial
+
+
 @fused_moments.register(jax.Array)
 @fused_moments.register(jax.core.Tracer)
 def _(displacement: Any, moments: FusedMoments, batch: Batch) -> Any:
-    rows = layout(moments, batch)
+    rows = layout(batch, moments.ntypes)
     settings: _Settings = (
         ("embedding", EMBEDDINGS.index(moments.embedding)),
         ("width", moments.width),

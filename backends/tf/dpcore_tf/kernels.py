@@ -10,8 +10,10 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from dpcore.batch import Batch, blocks
-from dpcore.fused.moments import FusedMoments, fused_moments, layout, moment_kernels, problem
+from dpcore.batch import Batch, blocks, places
+from dpcore.fused.moments import FusedMoments, fused_moments, layout, library, problem
+from dpcore.models.forces import fused_forces
+from dpcore.xp import shape
 
 
 @dataclass(frozen=True)
@@ -46,19 +48,19 @@ def _given(settings: _Settings, arrays: tuple[np.ndarray, ...]) -> Any:
 
 
 def _run_moments(settings: _Settings, *arrays: np.ndarray) -> np.ndarray:
-    found: np.ndarray = moment_kernels().moments(_given(settings, arrays))
+    found: np.ndarray = library().moments.moments(_given(settings, arrays))
     return found
 
 
 def _run_first(settings: _Settings, weight: np.ndarray, *arrays: np.ndarray) -> np.ndarray:
-    found: np.ndarray = moment_kernels().first(_given(settings, arrays), weight)
+    found: np.ndarray = library().moments.first(_given(settings, arrays), weight)
     return found
 
 
 def _run_second(
     settings: _Settings, weight: np.ndarray, direction: np.ndarray, *arrays: np.ndarray
 ) -> list[np.ndarray]:
-    return list(moment_kernels().second(_given(settings, arrays), weight, direction))
+    return list(library().moments.second(_given(settings, arrays), weight, direction))
 
 
 def _call(function: Any, given: _Constants, leading: list[Any], displacement: Any, out: Any) -> Any:
@@ -90,9 +92,31 @@ def _first(given: _Constants, displacement: Any, weight: Any) -> Any:
     return first(displacement, weight)
 
 
+def _run_forces(
+    displacement: np.ndarray, slope: np.ndarray, rows: np.ndarray, place: np.ndarray,
+    atoms: np.ndarray, *blocks_of: np.ndarray,
+) -> list[np.ndarray]:  # fmt: skip
+    half = len(blocks_of) // 2
+    count, index = blocks_of[:half], blocks_of[half:]
+    return list(library().forces.forces(rows, count, index, place, int(atoms), displacement, slope))
+
+
+@fused_forces.register(tf.Tensor)
+def _(slope: Any, displacement: Any, batch: Batch) -> tuple[Any, Any]:
+    count, index = ([getattr(b, name) for b in blocks(batch)] for name in ("count", "index"))
+    atoms = tf.cast(shape(batch.frame)[0], tf.int64)
+    given = [displacement, slope, _rows(batch), places(batch), atoms, *count, *index]
+    dtypes = [displacement.dtype] * 2
+    force, virial = tf.numpy_function(_run_forces, given, dtypes, stateful=False)
+    return tf.ensure_shape(force, [None, 3]), tf.ensure_shape(virial, [None, 9])
+
+
+def _rows(batch: Batch, ntypes: int = 0) -> Any:
+    return tf.stack([[tf.cast(n, tf.int64) for n in row] for row in layout(batch, ntypes)])
+
+
 @fused_moments.register(tf.Tensor)
 def _(displacement: Any, moments: FusedMoments, batch: Batch) -> Any:
-    rows = [[tf.cast(n, tf.int64) for n in row] for row in layout(moments, batch)]
     settings = _Settings(
         moments.embedding,
         moments.width,
@@ -102,4 +126,4 @@ def _(displacement: Any, moments: FusedMoments, batch: Batch) -> Any:
         moments.protection,
     )
     arrays = (moments.pairs, moments.data, moments.empty, *(b.count for b in blocks(batch)))
-    return _moments(_Constants(settings, tf.stack(rows), arrays), displacement)
+    return _moments(_Constants(settings, _rows(batch, moments.ntypes), arrays), displacement)

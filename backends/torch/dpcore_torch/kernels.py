@@ -9,8 +9,9 @@ import torch
 from torch import Tensor
 from torch.library import custom_op
 
-from dpcore.batch import Batch, blocks
-from dpcore.fused.moments import FusedMoments, fused_moments, layout, moment_kernels, problem
+from dpcore.batch import Batch, blocks, places
+from dpcore.fused.moments import FusedMoments, fused_moments, layout, library, problem
+from dpcore.models.forces import forces, fused_forces
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ def moments_op(
 ) -> Tensor:  # fmt: skip
     """Return the moments, ``(centre, 4, feature)``."""
     given = _problem(displacement, count, arrays, sizes, radii, embedding)
-    return torch.from_numpy(moment_kernels().moments(given))
+    return torch.from_numpy(library().moments.moments(given))
 
 
 @custom_op("dpcore::moments_first", mutates_args=())  # type: ignore[untyped-decorator, unused-ignore]
@@ -65,7 +66,7 @@ def first_op(
 ) -> Tensor:  # fmt: skip
     """Return the derivative of ``sum(moments * weight)`` by the displacements."""
     given = _problem(displacement, count, arrays, sizes, radii, embedding)
-    return torch.from_numpy(moment_kernels().first(given, weight.detach().contiguous().numpy()))
+    return torch.from_numpy(library().moments.first(given, weight.detach().contiguous().numpy()))
 
 
 @custom_op("dpcore::moments_second", mutates_args=())  # type: ignore[untyped-decorator, unused-ignore]
@@ -76,7 +77,7 @@ def second_op(
     """Return the derivatives of ``sum(first * direction)`` by displacements and weight."""
     given = _problem(displacement, count, arrays, sizes, radii, embedding)
     parts = (x.detach().contiguous().numpy() for x in (weight, direction))
-    slopes = moment_kernels().second(given, *parts)
+    slopes = library().moments.second(given, *parts)
     return torch.from_numpy(slopes[0]), torch.from_numpy(slopes[1])
 
 
@@ -126,9 +127,56 @@ moments_op.register_autograd(_moments_backward, setup_context=_keep)
 first_op.register_autograd(_first_backward, setup_context=_keep)
 
 
+@custom_op("dpcore::forces", mutates_args=())  # type: ignore[untyped-decorator, unused-ignore]
+def forces_op(
+    slope: Tensor, displacement: Tensor, count: Sequence[Tensor], index: Sequence[Tensor],
+    place: Tensor, sizes: Sequence[int], atoms: int,
+) -> tuple[Tensor, Tensor]:  # fmt: skip
+    """Return forces and atomic virials."""
+    arrays = (x.detach().contiguous().numpy() for x in (displacement, slope))
+    found = library().forces.forces(
+        np.array(sizes, np.int64).reshape(-1, 4),
+        [x.numpy() for x in count],
+        [x.numpy() for x in index],
+        place.numpy(),
+        atoms,
+        *arrays,
+    )
+    return torch.from_numpy(found[0]), torch.from_numpy(found[1])
+
+
+@forces_op.register_fake  # type: ignore[untyped-decorator, unused-ignore]
+def _(
+    slope: Tensor,
+    _displacement: Any,
+    _count: Any,
+    _index: Any,
+    _place: Any,
+    _sizes: Any,
+    atoms: Any,
+) -> tuple[Tensor, Tensor]:
+    return slope.new_empty((atoms, 3)), slope.new_empty((atoms, 9))
+
+
+@fused_forces.register(Tensor)
+def _(slope: Tensor, displacement: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
+    if slope.device.type != "cpu":
+        return forces(slope, displacement, batch)
+    found: tuple[Tensor, Tensor] = forces_op(
+        slope.to(displacement.dtype),
+        displacement,
+        [block.count for block in blocks(batch)],
+        [block.index for block in blocks(batch)],
+        places(batch),
+        [number for row in layout(batch) for number in row],
+        batch.frame.shape[0],
+    )
+    return found
+
+
 @fused_moments.register(Tensor)
 def _(displacement: Tensor, moments: FusedMoments, batch: Batch) -> Any:
-    rows = [number for row in layout(moments, batch) for number in row]
+    rows = [number for row in layout(batch, moments.ntypes) for number in row]
     return moments_op(
         displacement,
         [block.count for block in blocks(batch)],
