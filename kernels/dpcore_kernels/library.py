@@ -1,6 +1,7 @@
 """Finding and loading the shared library."""
 
 import ctypes
+import logging
 import os
 import sys
 from collections.abc import Iterator
@@ -11,8 +12,10 @@ from dpcore_kernels.forces import ForceKernels
 from dpcore_kernels.moments import MomentKernels
 from dpcore_kernels.neighbours import NeighbourKernels
 
+log = logging.getLogger(__name__)
+
 # Of src/kernels.h.
-INTERFACE = 1
+INTERFACE = 2
 SUFFIX = {"win32": ".dll", "darwin": ".dylib"}.get(sys.platform, ".so")
 
 
@@ -40,6 +43,9 @@ class Library:
                 f"{path} has interface {found}, not {INTERFACE}: reinstall dpcore-kernels"
             )
         self.isa: str = self.cdll.dpk_isa().decode()
+        wanted = os.environ.get("DPCORE_KERNELS_ISA") or self.isa
+        if wanted != self.isa:
+            log.warning("DPCORE_KERNELS_ISA=%s is not to be had here: %s is used", wanted, self.isa)
         self.moments = MomentKernels(self.cdll)
         self.forces = ForceKernels(self.cdll)
         self.neighbours = NeighbourKernels(self.cdll)

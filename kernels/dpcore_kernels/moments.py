@@ -9,6 +9,7 @@ import numpy as np
 
 from dpcore_kernels.arrays import SUFFIXES, Array, address, addresses, check_status
 
+_PAIR_COLUMNS = 24
 EMBEDDINGS = {"table": 0, "net": 1}
 
 
@@ -45,8 +46,20 @@ class MomentProblem:
     @property
     def rows(self) -> int:
         """Number of centres."""
-        *_, centres, _, _, first = (0, *self.layout.ravel())
-        return int(first + centres)
+        return int(self.layout[-1, 0] + self.layout[-1, 3]) if len(self.layout) else 0
+
+    def check(self) -> None:
+        """Raise a ValueError for sizes that do not fit each other."""
+        centres, widths = self.layout[:, 0], self.layout[:, 1]
+        fits = (
+            self.layout.shape[1:] == (4,)
+            and [len(count) for count in self.count] == centres.tolist()
+            and self.displacement.shape == (int(centres @ widths), 3)
+            and self.pairs.shape[1:] == (_PAIR_COLUMNS,)
+            and self.empty.shape[1:] == (4, self.width)
+        )
+        if not fits:
+            raise ValueError("the sizes of the kernels' arrays do not fit each other")
 
 
 class _Input(ctypes.Structure):
@@ -61,6 +74,8 @@ class _Input(ctypes.Structure):
         ("layout", ctypes.c_void_p),
         ("count", ctypes.c_void_p),
         ("pairs", ctypes.c_void_p),
+        ("pair_rows", ctypes.c_int64),
+        ("empty_rows", ctypes.c_int64),
         ("data", ctypes.c_void_p),
         ("empty", ctypes.c_void_p),
         ("displacement", ctypes.c_void_p),
@@ -85,6 +100,7 @@ class MomentKernels:
 
     def first(self, problem: MomentProblem, weight: Array) -> Array:
         """Return the derivative of ``sum(moments * weight)`` by the displacements, ``(edge, 3)``."""
+        self._check_shapes(problem, weight, problem.displacement)
         out = np.empty_like(problem.displacement)
         self._call("moments_first", problem, weight, out)
         return out
@@ -93,13 +109,20 @@ class MomentKernels:
         self, problem: MomentProblem, weight: Array, direction: Array
     ) -> tuple[Array, Array]:
         """Return the derivatives of ``sum(first * direction)`` by displacements and weight."""
+        self._check_shapes(problem, weight, direction)
         by_displacement = np.empty_like(problem.displacement)
         by_weight = np.empty_like(weight)
         self._call("moments_second", problem, weight, direction, by_displacement, by_weight)
         return by_displacement, by_weight
 
+    def _check_shapes(self, problem: MomentProblem, weight: Array, direction: Array) -> None:
+        edges = problem.displacement.shape
+        if weight.shape != (problem.rows, 4, problem.width) or direction.shape != edges:
+            raise ValueError("the sizes of the kernels' arrays do not fit each other")
+
     def _call(self, name: str, problem: MomentProblem, *arrays: Array) -> None:
         dtype = problem.displacement.dtype
+        problem.check()
         count = addresses(problem.count)
         given = _Input(
             len(problem.layout),
@@ -112,6 +135,8 @@ class MomentKernels:
             address(problem.layout, np.int64),
             ctypes.addressof(count),
             address(problem.pairs, np.float64),
+            len(problem.pairs),
+            len(problem.empty),
             address(problem.data, dtype),
             address(problem.empty, dtype),
             address(problem.displacement, dtype),

@@ -2,7 +2,12 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "threads.h"
 #include "variant.h"
+
+#if !defined(_WIN32)
+#include <pthread.h>
+#endif
 
 #define DPK_EXTERN(name) \
   namespace name {       \
@@ -36,9 +41,17 @@ Choice choose() {
   };
   const char* wanted = std::getenv("DPCORE_KERNELS_ISA");
   for (const Choice& choice : choices)
-    if (choice.supported && (!wanted || !*wanted || !std::strcmp(wanted, choice.name))) return choice;
-  return choices[sizeof choices / sizeof *choices - 1];
+    if (wanted && choice.supported && !std::strcmp(wanted, choice.name)) return choice;
+  for (const Choice& choice : choices)
+    if (choice.supported) return choice;
+  std::abort();  // the last one always is
 }
+
+bool forked = false;
+
+#if !defined(_WIN32)
+const int registered = pthread_atfork(nullptr, nullptr, [] { forked = true; });
+#endif
 
 const Choice& chosen() {
   static const Choice choice = choose();
@@ -46,6 +59,8 @@ const Choice& chosen() {
 }
 
 }  // namespace
+
+bool dpk_may_thread() { return !forked; }
 
 #define DPK_DEFINE(suffix)                                                                       \
   int dpk_moments_##suffix(const dpk_moments* input, void* moments) {                            \
@@ -62,6 +77,6 @@ const Choice& chosen() {
 DPK_DEFINE(f64)
 DPK_DEFINE(f32)
 
-int dpk_interface(void) { return 1; }
+int dpk_interface(void) { return 2; }
 
 const char* dpk_isa(void) { return chosen().name; }

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "threads.h"
+
 #ifdef _OPENMP
 #include <omp.h>
 #endif
@@ -70,7 +72,7 @@ int forces(const dpk_pulls* input, void* force, void* virial) {
   const int64_t atoms = input->atoms;
   T *f = static_cast<T*>(force), *v = static_cast<T*>(virial);
 #ifdef _OPENMP
-#pragma omp parallel if (atoms >= kFew)
+#pragma omp parallel if (atoms >= kFew && dpk_may_thread())
   {
     const int64_t threads = omp_get_num_threads(), mine = omp_get_thread_num();
     Range<T>(*input, atoms * mine / threads, atoms * (mine + 1) / threads, f, v).run();

@@ -38,6 +38,8 @@ dpk_moments input_of(const Settings& k, std::vector<const int64_t*>& count, cons
   input.layout = layout.typed_data();
   input.count = count.data();
   input.pairs = pairs.typed_data();
+  input.pair_rows = pairs.dimensions()[0];
+  input.empty_rows = empty.dimensions()[0];
   input.data = data.typed_data();
   input.empty = empty.typed_data();
   input.displacement = displacement.typed_data();

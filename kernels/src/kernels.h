@@ -48,6 +48,7 @@ typedef struct {
   const int64_t* layout;        // (block, DPK_LAYOUT_COLUMNS)
   const int64_t* const* count;  // for each block the neighbours of its centres, (centre,)
   const double* pairs;          // (pair, DPK_PAIR_COLUMNS)
+  int64_t pair_rows, empty_rows;
   const void* data;             // tables or nets
   const void* empty;            // what the empty places of a centre add, (row, 4, width)
   const void* displacement;     // (edge, 3), block after block

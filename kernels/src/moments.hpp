@@ -3,10 +3,12 @@
 #include <algorithm>
 #include <memory>
 #include <new>
+#include <stdexcept>
 #include <vector>
 
 #include "environment.hpp"
 #include "kernels.h"
+#include "threads.h"
 #include "vector.hpp"
 
 namespace DPK_VARIANT {
@@ -30,6 +32,18 @@ struct Plan {
   std::vector<Task> tasks;
 };
 
+// Counts and pairs come from outside: what would reach beyond an array is refused.
+inline bool usable(const dpk_moments& input, const int64_t* row, const int64_t* count) {
+  const int64_t pair = row[DPK_PAIR], width = row[DPK_WIDTH];
+  if (pair < 0 || pair >= input.pair_rows || width < 0 || row[DPK_CENTRES] < 0) return false;
+  const double empty = input.pairs[pair * DPK_PAIR_COLUMNS + DPK_EMPTY];
+  for (int64_t i = 0; i < row[DPK_CENTRES]; ++i) {
+    if (count[i] < 0 || count[i] > width) return false;
+    if (input.empty && (empty < 0 || empty + double(count[i]) >= double(input.empty_rows))) return false;
+  }
+  return true;
+}
+
 inline Plan plan(const dpk_moments& input) {
   Plan out;
   int64_t edge = 0;
@@ -40,6 +54,7 @@ inline Plan plan(const dpk_moments& input) {
     for (; b < input.blocks; ++b) {
       row = input.layout + b * DPK_LAYOUT_COLUMNS;
       if (row[DPK_CENTRES] != centres || row[DPK_FIRST_ROW] != first_row) break;
+      if (!usable(input, row, input.count[b])) throw std::invalid_argument("layout");
       out.blocks.push_back(
           {row[DPK_WIDTH], edge, input.pairs + row[DPK_PAIR] * DPK_PAIR_COLUMNS, input.count[b]});
       edge += centres * row[DPK_WIDTH];
@@ -285,7 +300,7 @@ int run(const dpk_moments& input, const Arguments<T>& arguments) {
   try {
     const Plan work = plan(input);
     const int64_t tasks = int64_t(work.tasks.size());
-#pragma omp parallel if (tasks > 1) reduction(&& : enough)
+#pragma omp parallel if (tasks > 1 && dpk_may_thread()) reduction(&& : enough)
     {
       const auto mine = worker<T, Embedding, ORDER>(input, arguments);
       enough = mine != nullptr;
@@ -295,6 +310,8 @@ int run(const dpk_moments& input, const Arguments<T>& arguments) {
     }
   } catch (const std::bad_alloc&) {
     enough = false;
+  } catch (const std::invalid_argument&) {
+    return DPK_BAD_INPUT;
   }
   return enough ? DPK_OK : DPK_NO_MEMORY;
 }

@@ -3,6 +3,7 @@
 // What decides whether two atoms are neighbours, and in what order, is computed with the operations of the
 // NumPy search in its order, so that the results are equal to the last bit.
 #include "neighbours.h"
+#include "threads.h"
 
 #include <exception>
 #include <memory>
@@ -70,7 +71,7 @@ struct dpk_search {
   int find(int64_t* count, dpk_finding* finding) {
     *finding = {0, -1, -1};
     int status = DPK_OK;
-#pragma omp parallel if (frame_.atoms >= kSearched)
+#pragma omp parallel if (frame_.atoms >= kSearched && dpk_may_thread())
     {
       Scratch scratch;
 #pragma omp for schedule(dynamic)
@@ -89,7 +90,7 @@ struct dpk_search {
   }
 
   void write(const int64_t* start, int32_t* neighbour, double* displacement) const {
-#pragma omp parallel for schedule(dynamic) if (frame_.atoms >= kWritten)
+#pragma omp parallel for schedule(dynamic) if (frame_.atoms >= kWritten && dpk_may_thread())
     for (int64_t part = 0; part < int64_t(kept_.size()); ++part) {
       const int32_t* image = kept_[part].data();
       for (int64_t k = part * kCentres; k < end(part); ++k) {
@@ -277,7 +278,7 @@ void fill_row(const dpk_block& block, int64_t row, Real* displacement, int64_t* 
 
 template <class Real>
 void fill(const dpk_block& block, Real* displacement, int64_t* index, int64_t* count) {
-#pragma omp parallel for if (block.rows * block.width >= kFilled)
+#pragma omp parallel for if (block.rows * block.width >= kFilled && dpk_may_thread())
   for (int64_t row = 0; row < block.rows; ++row) fill_row(block, row, displacement, index, count);
 }
 

@@ -84,12 +84,25 @@ def _first(given: _Constants, displacement: Any, weight: Any) -> Any:
         out = tf.ensure_shape(_call(_run_first, given, [y], x, x.dtype), [None, 3])
 
         def backward(direction: Any) -> Any:
-            slopes = _call(_run_second, given, [y, direction], x, [x.dtype, x.dtype])
-            return [tf.ensure_shape(s, like.shape) for s, like in zip(slopes, (x, y), strict=True)]
+            return _second(given, x, y, direction)
 
         return out, backward
 
     return first(displacement, weight)
+
+
+def _second(given: _Constants, displacement: Any, weight: Any, direction: Any) -> Any:
+    @tf.custom_gradient  # type: ignore[untyped-decorator, unused-ignore]
+    def second(x: Any, y: Any, v: Any) -> Any:
+        slopes = _call(_run_second, given, [y, v], x, [x.dtype, x.dtype])
+        out = [tf.ensure_shape(s, like.shape) for s, like in zip(slopes, (x, y), strict=True)]
+
+        def backward(*_: Any) -> Any:
+            raise NotImplementedError("the kernels have two derivatives, not three")
+
+        return out, backward
+
+    return second(displacement, weight, direction)
 
 
 def _run_forces(
