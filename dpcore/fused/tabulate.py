@@ -139,7 +139,10 @@ def tabulated(
     found: list[MLP | TabulatedNet] = []
     for net, (lower, upper) in zip(nets, ranges, strict=True):
         if isinstance(net, MLP):
-            table = tabulate(net, lower, upper, most_bytes=allowed)
+            # In single precision a finer table would have steeper differences of rounded numbers.
+            rounding = float(np.finfo(net.layers[0].weight.dtype).eps) / 4
+            tolerance = max(TOLERANCE, rounding)
+            table = tabulate(net, lower, upper, most_bytes=allowed, tolerance=tolerance)
             if table is None:
                 return tuple(nets)
             net = TabulatedNet(segments=(table,))  # noqa: PLW2901  # the same function

@@ -102,8 +102,9 @@ class TreeEngine:
     def _ready(self, *, tables: bool) -> "_Ready":
         """Make the model ready, on the device."""
         adapter = self._adapter
-        tree = prepare(self._model, tables=tables, kernels=self._kernels)
-        tree = map_arrays(cache_aligned, cast_model(tree, self.dtype))
+        narrow = cast_model(self._model, self.dtype)
+        tree = prepare(narrow, tables=tables, kernels=self._kernels)
+        tree = map_arrays(cache_aligned, tree)
         return _Ready(
             model=to_backend(adapter, tree, self._device),
             reach=tree.descriptor.reach,
