@@ -267,7 +267,6 @@ def _slope(table: Table, u: float) -> NDArray[np.float64]:
     left = (-bump, v * v * (1.0 - 3.0 * u) * (1.0 + 5.0 * u), u * v * v * (2.0 - 5.0 * u))
     right = (bump, u * u * (1.0 - 3.0 * v) * (1.0 + 5.0 * v), -v * u * u * (2.0 - 5.0 * v))
     by_end = zip((left, right), (table.knots[:-1], table.knots[1:]), strict=True)
-    slope: NDArray[np.float64] = sum(
-        np.einsum("r,krf->kf", np.array(weights), rows) for weights, rows in by_end
-    )
-    return slope / table.stride
+    parts = [np.einsum("r,krf->kf", np.array(weights), rows) for weights, rows in by_end]
+    slope: NDArray[np.float64] = (parts[0] + parts[1]) / table.stride
+    return slope

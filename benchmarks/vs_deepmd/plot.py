@@ -63,7 +63,8 @@ def plot(comparison: Comparison) -> str:
         for program, (title, place) in LEGENDS.items():
             own = [line for entry, line in lines.items() if entry.program == program]
             if own:
-                figure.legend(handles=own, title=title, loc=place, **LEGEND)
+                legend: dict[str, Any] = {"title": title, "loc": place, **LEGEND}
+                figure.legend(handles=own, **legend)
         buffer = io.StringIO()
         metadata = dict.fromkeys(("Creator", "Date", "Format", "Type"))
         figure.savefig(buffer, format="svg", metadata=metadata)

@@ -31,6 +31,8 @@ SAME = 1e-3
 """Largest deviation of forces, relative to their size, at which two programs compute the same."""
 SPARE = 0.9
 """Share of the available memory that a contestant may be expected to need."""
+FIXED = 1024.0
+"""MiB that a first evaluation may take whatever its size; what is beyond grows with the atoms."""
 PAUSE = 0.2
 """Seconds between turns: threads of OpenBLAS spin for 0.1 s after their work, and would disturb the next."""
 
@@ -218,7 +220,7 @@ class Tournament:
         for name, timing in last.timings.items():
             scale, memory = atoms / last.atoms, available_memory()
             seconds = timing.fastest * scale
-            needed = (timing.peak - self.starts[name].peak) * scale
+            needed = max(0.0, timing.peak - self.starts[name].peak - FIXED) * scale
             if seconds > self._rules.limit:
                 self._leave_out(
                     name, f"{atoms:,} atoms left out: they would take about {seconds:.0f} s"

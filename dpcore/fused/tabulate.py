@@ -120,8 +120,9 @@ def _activation(name: str) -> tuple[Callable[..., Any], Callable[..., Any], Call
     # Its namespace has derivatives that do not overflow.
     importlib.import_module("dpcore.backend.reference")
     function = activation(name)
-    slope = elementwise_grad(function)
-    return function, slope, elementwise_grad(slope)
+    derivative: Any = elementwise_grad
+    slope = derivative(function)
+    return function, slope, derivative(slope)
 
 
 def tabulated(
