@@ -29,7 +29,7 @@ def main(words: Sequence[str] | None = None) -> int:
     """Run the comparison and return the exit code."""
     options = build_parser().parse_args(words)
     # The end of this program is to be the end of all that it started.
-    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(TERMINATED))
+    before = signal.signal(signal.SIGTERM, _terminate)
     try:
         if options.read is None:
             comparison = compare(plan_of(options), say)
@@ -53,6 +53,11 @@ def say(text: str) -> None:
     """Tell about progress."""
     sys.stderr.write(f"{text}\n")
     sys.stderr.flush()
+
+
+def _terminate(*_: object) -> None:
+    say("terminated")
+    sys.exit(TERMINATED)
 
 
 def plan_of(options: argparse.Namespace) -> Plan:
