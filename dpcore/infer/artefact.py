@@ -8,7 +8,7 @@ from dpcore import tree
 from dpcore.backend.adapter import Adapter
 from dpcore.batch import Batch
 from dpcore.formats import Document
-from dpcore.infer.engine import Arrays, TreeEngine, closer_than, warn_of_extrapolation
+from dpcore.infer.engine import BATCH_ATOMS, Arrays, TreeEngine, closer_than, warn_of_extrapolation
 from dpcore.neighbours.sizes import ExportSizes, Sizes
 
 Program = Callable[[Mapping[str, np.ndarray]], Arrays]
@@ -25,6 +25,7 @@ class ArtefactEngine:
     """
 
     dtype = "float64"
+    batch_atoms = BATCH_ATOMS
 
     def __init__(self, adapter: Adapter, document: Document, program: Program, device: str) -> None:
         self.backend, self.version, self.device = adapter.name, adapter.version(), device

@@ -21,6 +21,10 @@ log = logging.getLogger(__name__)
 
 _CACHE_LINE = 64
 
+# Large enough for matrix products, small enough for cache and memory: without kernels the rows of all
+# embeddings are held at once.
+BATCH_ATOMS, BATCH_ATOMS_FUSED = 512, 1024
+
 Arrays = Mapping[str, NDArray[Any]]
 
 
@@ -33,6 +37,7 @@ class Engine(Protocol):
         device: where it runs, in words.
         dtype: dtype of the displacements it takes.
         sizes: how batches for it are padded.
+        batch_atoms: how many atoms are best evaluated together.
     """
 
     backend: str
@@ -40,6 +45,7 @@ class Engine(Protocol):
     device: str
     dtype: str
     sizes: Sizes
+    batch_atoms: int
 
     def predict(self, batch: Batch) -> Arrays:
         """Return energies, forces and virials (see :func:`dpcore.models.prediction.predict`)."""
@@ -86,6 +92,7 @@ class TreeEngine:
         self._device = adapter.device(device)
         self._kernels = adapter.kernels(self._device) if kernels else ()
         self._default = self._ready(tables="table" in self._kernels if tables is None else tables)
+        self.batch_atoms = BATCH_ATOMS_FUSED if self._default.model.fused else BATCH_ATOMS
         self._networks: _Ready | None = None
         self.beyond_tables, self._told = 0, False
 

@@ -1,6 +1,7 @@
 """Predictions for frames of any sizes."""
 
 import logging
+import math
 import os
 from collections.abc import Iterator, Sequence
 
@@ -32,7 +33,7 @@ class Evaluator:
 
     def __init__(self, model: EnergyModel, engine: Engine, batch_atoms: int | None = None) -> None:
         self.model, self.engine = model, engine
-        self._batch_atoms = batch_atoms or _batch_size()
+        self._batch_atoms = batch_atoms or _batch_size(engine.batch_atoms)
         self._warned = False
 
     def predict(self, frames: Sequence[Frame]) -> list[Prediction]:
@@ -72,7 +73,12 @@ class Evaluator:
 
     def _centres(self, assembly: Assembly) -> int:
         # Each batch of a frame also pays for the frame's whole atom axis, so there are not too many.
-        return max(self._batch_atoms, len(assembly.types) // MOST_BATCHES)
+        most, atoms = (
+            max(self._batch_atoms, len(assembly.types) // MOST_BATCHES),
+            len(assembly.types),
+        )
+        batches = max(1, math.ceil(atoms / most))
+        return max(1, math.ceil(atoms / batches))
 
     def _assemblies(self, frames: Sequence[Frame]) -> Iterator[Assembly]:
         engine, selection, first = self.engine, self.model.selection, 0
@@ -95,8 +101,8 @@ class Evaluator:
         return ((frame.types >= 0) & ~excluded).astype(np.int64)
 
 
-def _batch_size() -> int:
-    text = os.environ.get("DP_INFER_BATCH_SIZE", "512")
+def _batch_size(usual: int) -> int:
+    text = os.environ.get("DP_INFER_BATCH_SIZE", str(usual))
     if not text.isdecimal() or int(text) == 0:
         raise DPError(f"DP_INFER_BATCH_SIZE: {text!r} is no number of atoms; set it to 1 or more")
     return int(text)
