@@ -14,7 +14,9 @@ from dpcore.models.forces import fused_forces
 def _problem(displacement: Any, moments: FusedMoments, batch: Batch) -> Any:
     rows = np.array(layout(batch, moments.ntypes), np.int64)
     count = [block.count for block in blocks(batch)]
-    return problem(moments, rows, count, np.ascontiguousarray(displacement))
+    return problem(
+        moments.settings, moments.constants, rows, count, np.ascontiguousarray(displacement)
+    )
 
 
 def _like(x: Any, displacement: Any) -> Any:

@@ -1,7 +1,7 @@
 """The moments of an environment, ``Σ_j R(d_ij) G(R_0(d_ij))``, by one kernel."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import singledispatch
 from typing import Any, Self
 
@@ -44,6 +44,18 @@ class PairSettings:
     input_scale: float
     empty: int
     excluded: bool
+
+
+@dataclass(frozen=True)
+class MomentSettings:
+    """The plain values that a kernel is given, as the fields of :class:`FusedMoments` explain them."""
+
+    embedding: str
+    width: int
+    widest: int
+    rcut_smth: float
+    rcut: float
+    protection: float
 
 
 class FusedMoments(Module, name="fused_moments"):
@@ -95,6 +107,18 @@ class FusedMoments(Module, name="fused_moments"):
             **settings,
         )
 
+    @property
+    def settings(self) -> MomentSettings:
+        """The plain values that a kernel is given."""
+        return MomentSettings(
+            self.embedding, self.width, self.widest, self.rcut_smth, self.rcut, self.protection
+        )
+
+    @property
+    def constants(self) -> list[Any]:
+        """The arrays that a kernel is given."""
+        return [self.pairs, self.data, self.empty]
+
     def __call__(self, batch: Batch, displacement: Any) -> Any:
         """Return the moments of all centres, group by group, ``(centre, 4, feature)``."""
         return fused_moments(as_type_of(displacement, self.data), self, batch)
@@ -126,27 +150,30 @@ def library() -> Any:
     return found
 
 
-def problem(moments: Any, rows: Array, count: Sequence[Array], displacement: Array) -> Any:
+def problem(
+    settings: MomentSettings,
+    constants: Sequence[Array],
+    rows: Array,
+    count: Sequence[Array],
+    displacement: Array,
+) -> Any:
     """Return what the kernels take, from NumPy arrays.
 
     Args:
-        moments: the :class:`FusedMoments`, with NumPy arrays.
+        settings: the plain values of the :class:`FusedMoments`.
+        constants: its arrays ``pairs``, ``data`` and ``empty``.
         rows: the :func:`layout`, ``(block, 4)``.
         count: neighbours of the centres of each block.
         displacement: ``(edge, 3)``, Å, in the dtype of the data.
     """
+    pairs, data, empty = constants
     return library().moments.problem(
-        embedding=moments.embedding,
-        width=moments.width,
-        widest=moments.widest,
-        rcut_smth=moments.rcut_smth,
-        rcut=moments.rcut,
-        protection=moments.protection,
+        **asdict(settings),
         layout=rows,
         count=count,
-        pairs=moments.pairs,
-        data=moments.data,
-        empty=moments.empty,
+        pairs=pairs,
+        data=data,
+        empty=empty,
         displacement=displacement,
     )
 

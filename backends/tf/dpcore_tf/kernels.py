@@ -11,54 +11,45 @@ import numpy as np
 import tensorflow as tf
 
 from dpcore.batch import Batch, blocks, places
-from dpcore.fused.moments import FusedMoments, fused_moments, layout, library, problem
+from dpcore.fused.moments import (
+    FusedMoments,
+    MomentSettings,
+    fused_moments,
+    layout,
+    library,
+    problem,
+)
 from dpcore.models.forces import fused_forces
 from dpcore.xp import shape
-
-
-@dataclass(frozen=True)
-class _Settings:
-    """Hold the settings of :class:`FusedMoments` with the arrays that a call is given."""
-
-    embedding: str
-    width: int
-    widest: int
-    rcut_smth: float
-    rcut: float
-    protection: float
-    pairs: Any = None
-    data: Any = None
-    empty: Any = None
 
 
 @dataclass(frozen=True)
 class _Constants:
     """Hold what a call is given and not differentiated by."""
 
-    settings: _Settings
+    settings: MomentSettings
     rows: Any
     arrays: tuple[Any, ...]
 
 
-def _given(settings: _Settings, arrays: tuple[np.ndarray, ...]) -> Any:
+def _given(settings: MomentSettings, arrays: tuple[np.ndarray, ...]) -> Any:
     """Return what the kernels take: displacement, layout, pairs, data, empty and all counts."""
     displacement, rows, pairs, data, empty, *count = arrays
-    whole = _Settings(**{**vars(settings), "pairs": pairs, "data": data, "empty": empty})
-    return problem(whole, rows, count, displacement)
+    return problem(settings, (pairs, data, empty), rows, count, displacement)
 
 
-def _run_moments(settings: _Settings, *arrays: np.ndarray) -> np.ndarray:
+def _run_moments(settings: MomentSettings, *arrays: np.ndarray) -> np.ndarray:
     found: np.ndarray = library().moments.moments(_given(settings, arrays))
     return found
 
 
-def _run_first(settings: _Settings, weight: np.ndarray, *arrays: np.ndarray) -> np.ndarray:
+def _run_first(settings: MomentSettings, weight: np.ndarray, *arrays: np.ndarray) -> np.ndarray:
     found: np.ndarray = library().moments.first(_given(settings, arrays), weight)
     return found
 
 
 def _run_second(
-    settings: _Settings, weight: np.ndarray, direction: np.ndarray, *arrays: np.ndarray
+    settings: MomentSettings, weight: np.ndarray, direction: np.ndarray, *arrays: np.ndarray
 ) -> list[np.ndarray]:
     return list(library().moments.second(_given(settings, arrays), weight, direction))
 
@@ -130,13 +121,7 @@ def _rows(batch: Batch, ntypes: int = 0) -> Any:
 
 @fused_moments.register(tf.Tensor)
 def _(displacement: Any, moments: FusedMoments, batch: Batch) -> Any:
-    settings = _Settings(
-        moments.embedding,
-        moments.width,
-        moments.widest,
-        moments.rcut_smth,
-        moments.rcut,
-        moments.protection,
+    arrays = (*moments.constants, *(b.count for b in blocks(batch)))
+    return _moments(
+        _Constants(moments.settings, _rows(batch, moments.ntypes), arrays), displacement
     )
-    arrays = (moments.pairs, moments.data, moments.empty, *(b.count for b in blocks(batch)))
-    return _moments(_Constants(settings, _rows(batch, moments.ntypes), arrays), displacement)

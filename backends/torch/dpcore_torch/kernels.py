@@ -1,7 +1,6 @@
 """The fused kernels as PyTorch operators with two derivatives."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -10,23 +9,15 @@ from torch import Tensor
 from torch.library import custom_op
 
 from dpcore.batch import Batch, blocks, places
-from dpcore.fused.moments import FusedMoments, fused_moments, layout, library, problem
+from dpcore.fused.moments import (
+    FusedMoments,
+    MomentSettings,
+    fused_moments,
+    layout,
+    library,
+    problem,
+)
 from dpcore.models.forces import forces, fused_forces
-
-
-@dataclass(frozen=True)
-class _Settings:
-    """Hold the settings of :class:`FusedMoments` with NumPy views of its arrays."""
-
-    embedding: str
-    width: int
-    widest: int
-    rcut_smth: float
-    rcut: float
-    protection: float
-    pairs: Any
-    data: Any
-    empty: Any
 
 
 def _problem(
@@ -34,9 +25,9 @@ def _problem(
     radii: Sequence[float], embedding: str,
 ) -> Any:  # fmt: skip
     width, widest, *rows = sizes
-    settings = _Settings(embedding, width, widest, *radii, *(x.numpy() for x in arrays))
     return problem(
-        settings,
+        MomentSettings(embedding, width, widest, *radii),
+        [x.numpy() for x in arrays],
         np.array(rows, np.int64).reshape(-1, 4),
         [x.numpy() for x in count],
         displacement.detach().contiguous().numpy(),
@@ -180,7 +171,7 @@ def _(displacement: Tensor, moments: FusedMoments, batch: Batch) -> Any:
     return moments_op(
         displacement,
         [block.count for block in blocks(batch)],
-        [moments.pairs, moments.data, moments.empty],
+        moments.constants,
         [moments.width, moments.widest, *rows],
         [moments.rcut_smth, moments.rcut, moments.protection],
         moments.embedding,
