@@ -12,11 +12,11 @@ sys.path.insert(0, str(Path(__file__).parent))
 # TensorFlow's compiler writes hundreds of lines of notes past Python's logging.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
-from harness import FRAMEWORKS, Backend, Way, engine_of
+from harness import FRAMEWORKS, Backend, Way, engines_of
 
-from dpcore.infer.evaluator import Evaluator
-from dpcore.infer.frames import Frame, Prediction
-from dpcore.models import EnergyModel
+from dpcore.frames import Frame, Prediction
+from dpcore.infer.whole import WholeEvaluator
+from dpcore.models import Model
 
 
 @pytest.fixture(params=list(Backend), ids=str)
@@ -35,20 +35,20 @@ class Evaluators:
     """Evaluators by model and backend, so that nothing is compiled twice in one session."""
 
     def __init__(self) -> None:
-        self._kept: dict[tuple[object, ...], tuple[EnergyModel, Evaluator]] = {}
+        self._kept: dict[tuple[object, ...], tuple[Model, WholeEvaluator]] = {}
 
     def of(
         self,
-        model: EnergyModel,
+        model: Model,
         backend: Backend,
         dtype: str | None = None,
         way: Way = Way.PLAIN,
-    ) -> Evaluator:
+    ) -> WholeEvaluator:
         """Return the evaluator of a model on a backend."""
         key = (id(model), backend, dtype, way)
         if key not in self._kept:
-            engine = engine_of(model, backend, dtype, way)
-            evaluator = Evaluator(model, engine, batch_atoms=100_000)
+            engines = engines_of(model, backend, dtype, way)
+            evaluator = WholeEvaluator(model, engines, batch_atoms=100_000)
             self._kept[key] = (model, evaluator)  # the model stays alive, so its id stays its own
         return self._kept[key][1]
 
@@ -67,7 +67,7 @@ def predict(evaluators: Evaluators) -> Predict:
     """Return ``predict(model, frames, backend=Backend.NUMPY, dtype=None, way=Way.PLAIN)``."""
 
     def call(
-        model: EnergyModel,
+        model: Model,
         frames: Sequence[Frame],
         backend: Backend = Backend.NUMPY,
         dtype: str | None = None,

@@ -1,5 +1,6 @@
 """The backends under test: the four that ship, and two that forgive less."""
 
+import dataclasses as dc
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
@@ -14,11 +15,12 @@ from autograd.numpy.numpy_boxes import ArrayBox
 from dpcore.backend import Adapter, Capabilities
 from dpcore.backend.reference import XP, NumpyAdapter
 from dpcore.errors import DPError
+from dpcore.frames import Frame
 from dpcore.infer.engine import TreeEngine
-from dpcore.models import EnergyModel
+from dpcore.models import Model, Output
 from dpcore.registry import backend as adapter_of
 from dpcore.tree import map_arrays
-from dpcore.xp import FUNCTIONS
+from dpcore.xp import FUNCTIONS, namespace
 
 
 class Backend(Enum):
@@ -70,13 +72,20 @@ class Way(Enum):
 
 
 def engine_of(
-    model: EnergyModel, backend: Backend, dtype: str | None = None, way: Way = Way.PLAIN
+    model: Model, backend: Backend, dtype: str | None = None, way: Way = Way.PLAIN
 ) -> TreeEngine:
-    """Return a fresh engine."""
+    """Return a fresh engine of a model in one part."""
     tables = None if way is Way.TABLES else False
     return TreeEngine(
         model, backend.adapter(), dtype=dtype, tables=tables, kernels=way is not Way.PLAIN
     )
+
+
+def engines_of(
+    model: Model, backend: Backend, dtype: str | None = None, way: Way = Way.PLAIN
+) -> dict[str, TreeEngine]:
+    """Return fresh engines of all parts of a model."""
+    return {name: engine_of(part, backend, dtype, way) for name, part in model.parts.items()}
 
 
 def read_only(x: Any) -> Any:
@@ -158,23 +167,55 @@ class StrictAdapter:
 
         return call
 
-    def value_and_grad(self, function: Callable[[Any], tuple[Any, Any]]) -> Callable[[Any], Any]:
+    def jacobian(
+        self, function: Callable[[Any], tuple[Any, Any]], size: int
+    ) -> Callable[[Any], Any]:
         model, batch = self._reference
 
-        def total(displacement: Any) -> tuple[Any, Any]:
-            energy = model.atomic(batch, displacement)
-            return energy.sum(), None
+        def totals(displacement: Any) -> tuple[Any, Any]:
+            values = model.atomic(batch, displacement)
+            xp = namespace(values)
+            return xp.sum(xp.reshape(values, (-1, size)), axis=0), None
 
-        def with_gradient(x: Any) -> Any:
-            _, gradient = NumpyAdapter().value_and_grad(total)(np.asarray(x))
-            return function(x), array_api_strict.asarray(gradient)
+        def with_gradients(x: Any) -> Any:
+            _, gradients = NumpyAdapter().jacobian(totals, size)(np.asarray(x))
+            return function(x), [array_api_strict.asarray(g) for g in gradients]
 
-        return with_gradient
+        return with_gradients
+
+
+def is_per_frame(name: str, model: Model) -> bool:
+    """Return whether a prediction belongs to a frame rather than to an atom."""
+    return name in model.output.per_frame
+
+
+def turned(name: str, value: np.ndarray, q: np.ndarray, output: Output) -> np.ndarray:
+    """Return a prediction with its vectors turned by an orthogonal matrix."""
+    rank, axes = output.rank, 1 if output.size > 1 else 0
+    if name in {output.total, output.atomic}:
+        return _turn(value, [q] * rank)
+    if name in {"virial", "atom_virial"}:
+        square = value.reshape(*value.shape[:-1], 3, 3)
+        return _turn(square, [q] * (axes * rank + 2)).reshape(value.shape)
+    return _turn(value, [q] * (axes * rank + 1)) if name.startswith("force") else value
+
+
+def _turn(value: np.ndarray, turns: list[np.ndarray]) -> np.ndarray:
+    for axis, q in enumerate(reversed(turns), 1):
+        value = np.moveaxis(np.moveaxis(value, -axis, -1) @ q.T, -1, -axis)
+    return value
+
+
+def permuted(frame: Frame, order: Any) -> Frame:
+    """Return a frame with some of its atoms, in another order."""
+    per_atom = ("coord", "types", "aparam", "spin")
+    given = {name: getattr(frame, name) for name in per_atom}
+    return dc.replace(frame, **{k: v[order] for k, v in given.items() if v is not None})
 
 
 def assert_close(actual: Any, expected: Any, tolerance: float, what: str = "") -> None:
     """Compare within a tolerance relative to the largest expected number, or to 0.01 if all are smaller."""
-    actual, expected = np.asarray(actual), np.asarray(expected)
+    actual, expected = np.asarray(actual, np.float64), np.asarray(expected, np.float64)
     assert actual.shape == expected.shape, f"{what}: {actual.shape} is not {expected.shape}"
     scale = max(float(np.abs(expected).max(initial=0.0)), 0.01)
     worst = float(np.abs(actual - expected).max(initial=0.0)) / scale

@@ -5,14 +5,14 @@ import itertools
 
 import numpy as np
 import pytest
-from example_models import BY_NAME, CELL, EXAMPLES
+from example_models import BY_NAME, CELL, PAIRWISE
 from harness import FRAMEWORKS, Backend, assert_close, assert_same
 
-from dpcore.infer.frames import Frame
+from dpcore.frames import Frame
 
 TOLERANCE = 1e-10
-UNRANKED = [e for e in EXAMPLES if not e.ranked]
-EVERY = pytest.mark.parametrize("example", EXAMPLES, ids=str)
+UNRANKED = [e for e in PAIRWISE if not e.ranked]
+EVERY = pytest.mark.parametrize("example", PAIRWISE, ids=str)
 
 
 def copies(frame, counts):
@@ -20,18 +20,27 @@ def copies(frame, counts):
     ranges = [range(-n, n + 1) for n in counts]
     shifts = sorted(itertools.product(*ranges), key=lambda s: sum(map(abs, s)))
     coord = np.concatenate([frame.coord + np.array(s) @ frame.cell for s in shifts])
-    aparam = None if frame.aparam is None else np.tile(frame.aparam, (len(shifts), 1))
-    types = np.tile(frame.types, len(shifts))
-    return Frame(coord, types, None, fparam=frame.fparam, aparam=aparam)
+    return repeated(frame, coord, None)
 
 
 def supercell(frame, counts):
     """Return a frame repeated along its lattice vectors."""
     shifts = list(itertools.product(*map(range, counts)))
     coord = np.concatenate([frame.coord + np.array(s) @ frame.cell for s in shifts])
-    aparam = None if frame.aparam is None else np.tile(frame.aparam, (len(shifts), 1))
-    types, cell = np.tile(frame.types, len(shifts)), np.diag(counts) @ frame.cell
-    return Frame(coord, types, cell, fparam=frame.fparam, aparam=aparam)
+    return repeated(frame, coord, np.diag(counts) @ frame.cell)
+
+
+def repeated(frame, coord, cell):
+    """Return a frame of so many atoms in a row that are those of another over and over."""
+    times = len(coord) // len(frame.coord)
+
+    def rows(values):
+        return None if values is None else np.tile(values, (times, 1))
+
+    types = np.tile(frame.types, times)
+    return Frame(
+        coord, types, cell, fparam=frame.fparam, aparam=rows(frame.aparam), spin=rows(frame.spin)
+    )
 
 
 def assert_first_atoms(result, expected, tolerance=TOLERANCE):

@@ -1,19 +1,24 @@
-"""Forces and virials against differences of energies."""
+"""Forces and virials against differences of what they are derivatives of."""
 
 import dataclasses as dc
 
 import numpy as np
 import pytest
-from example_models import EXAMPLES
+from example_models import CASES, EXAMPLES
 from harness import assert_close
 
 STEP = 1e-4
+DIFFERENTIABLE = [(e, p) for e, p in CASES if e.model.output.differentiable]
+EVERY = pytest.mark.parametrize(
+    "example", [e for e in EXAMPLES if e.model.output.differentiable], ids=str
+)
 
 
 def slopes(predict, model, pairs):
-    """Return the central differences of the energies of pairs of frames ``STEP`` to either side."""
-    energies = [p["energy"][0] for p in predict(model, [frame for pair in pairs for frame in pair])]
-    return (np.array(energies[1::2]) - energies[0::2]) / (2.0 * STEP)
+    """Return the central differences of the totals of pairs of frames ``STEP`` to either side."""
+    name = model.output.total
+    totals = [p[name].ravel() for p in predict(model, [frame for pair in pairs for frame in pair])]
+    return (np.array(totals[1::2]) - totals[0::2]) / (2.0 * STEP)
 
 
 def strained(frame, strain):
@@ -25,33 +30,43 @@ def units(*sizes):
     return np.eye(int(np.prod(sizes))).reshape(-1, *sizes) * STEP
 
 
-@pytest.mark.parametrize("periodic", [True, False], ids=["periodic", "open"])
-@pytest.mark.parametrize("example", EXAMPLES, ids=str)
+@pytest.mark.parametrize(
+    ("example", "periodic"),
+    [pytest.param(e, p, id=f"{e}-{'periodic' if p else 'open'}") for e, p in DIFFERENTIABLE],
+)
 def test_forces_and_virial(example, periodic, predict):
     model, frame = example.double(), example.frame(periodic=periodic)
     (result,) = predict(model, [frame])
+    size = model.output.size
     moved = [
         [dc.replace(frame, coord=frame.coord + sign * step) for sign in (-1, 1)]
         for step in units(len(frame.types), 3)
     ]
-    assert_close(result["force"].reshape(-1), -slopes(predict, model, moved), 1e-6, "force")
+    force = result["force"].reshape(-1, size, 3)
+    gradient = slopes(predict, model, moved).reshape(-1, 3, size)
+    assert_close(force, -np.swapaxes(gradient, 1, 2), 1e-6, "force")
     pulled = [[strained(frame, sign * strain) for sign in (-1, 1)] for strain in units(3, 3)]
     # The strain's first axis is that of the displacement, the virial's second one.
-    gradient = slopes(predict, model, pulled).reshape(3, 3)
-    assert_close(result["virial"].reshape(3, 3), -gradient.T, 1e-6, "virial")
+    gradient = slopes(predict, model, pulled).reshape(3, 3, size)
+    virial = result["virial"].reshape(size, 3, 3)
+    assert_close(virial, -np.transpose(gradient, (2, 1, 0)), 1e-6, "virial")
 
 
-@pytest.mark.parametrize("example", EXAMPLES, ids=str)
+@EVERY
 def test_sums(example, predict):
-    frames = [example.frame(), example.frame(periodic=False)]
-    for result in predict(example.double(), frames):
-        assert_close(result["atom_energy"].sum(axis=0), result["energy"], 1e-12)
+    output = example.model.output
+    for result in predict(example.double(), example.frames()):
+        assert_close(result[output.atomic].sum(axis=0), result[output.total], 1e-12)
         assert_close(result["atom_virial"].sum(axis=0), result["virial"], 1e-12)
-        assert_close(result["force"].sum(axis=0), np.zeros(3), 1e-12)
+        assert_close(result["force"].sum(axis=0), np.zeros(result["force"].shape[1:]), 1e-12)
 
 
-@pytest.mark.parametrize("example", EXAMPLES, ids=str)
+@EVERY
 def test_virial_of_a_cluster_is_that_of_its_forces(example, predict):
+    if False not in example.boundaries:
+        return
     frame = example.frame(periodic=False)
     (result,) = predict(example.double(), [frame])
-    assert_close(result["virial"].reshape(3, 3), result["force"].T @ frame.coord, 1e-10)
+    force = result["force"].reshape(len(frame.types), -1, 3)
+    virial = result["virial"].reshape(-1, 3, 3)
+    assert_close(virial, np.einsum("acx,ay->cxy", force, frame.coord), 1e-10)

@@ -11,7 +11,7 @@ import pytest
 from example_models import BY_NAME
 from harness import FRAMEWORKS, Backend, assert_close
 
-from dpcore.backend.adapter import to_backend
+from dpcore.backend.adapter import to_backend, value_and_grad
 from dpcore.batch import Batch, blocks, displacements
 from dpcore.descriptors import SeE2A
 from dpcore.infer.assemble import assemble
@@ -33,7 +33,7 @@ class Case:
         batch: atoms and neighbours.
         displacement: where to evaluate, ``(edge, 3)``.
         direction: of the second derivative, ``(edge, 3)``.
-        weights: of the features in the sum that is differentiated, by group.
+        weights: of the features in the sum that is differentiated, ``(centre, width)``.
     """
 
     descriptor: SeE2A
@@ -41,7 +41,7 @@ class Case:
     batch: Batch
     displacement: np.ndarray
     direction: np.ndarray
-    weights: tuple[np.ndarray, ...]
+    weights: np.ndarray
 
     def at(self, displacement: np.ndarray) -> Self:
         """Return the case with other displacements."""
@@ -53,7 +53,7 @@ def case_of(name: str, tables: bool) -> Case:
     example = BY_NAME[name]
     frames = [example.frame(periodic=False), example.frame(periodic=False, seed=1)]
     descriptor = example.model.descriptor
-    batch = next(assemble(frames, example.model.selection, ExactSizes()).batches(centres=100))
+    batch = next(assemble(frames, example.model.selections, ExactSizes()).batches(centres=100))
     rng = np.random.default_rng(1)
     displacement = displacements(batch)
     fused = descriptor.prepared(tables=tables, kernels=("table", "net"))
@@ -64,15 +64,13 @@ def case_of(name: str, tables: bool) -> Case:
         batch=batch,
         displacement=displacement,
         direction=rng.normal(size=displacement.shape),
-        weights=tuple(rng.normal(size=(len(g.place), descriptor.width)) for g in batch.groups),
+        weights=rng.normal(size=(sum(len(g.place) for g in batch.groups), descriptor.width)),
     )
 
 
 def total(descriptor: Any, batch: Any, weights: Any, displacement: Any) -> Any:
     """Return a weighted sum of all features, which are quadratic in the moments."""
-    features = descriptor(batch, displacement)
-    xp = namespace(displacement)
-    return sum(xp.sum(f * w) for f, w in zip(features, weights, strict=True))
+    return namespace(displacement).sum(descriptor(batch, displacement).features * weights)
 
 
 def numpy_derivatives(function, displacement, direction):
@@ -130,7 +128,7 @@ def on_backend(case: Case, backend: Backend, descriptor: Any) -> tuple[Any, Any,
     adapter = backend.adapter()
     assert adapter.kernels(adapter.device(None)), "the kernels are not installed"
     tree, batch = (to_backend(adapter, part) for part in (descriptor, case.batch))
-    weights = [adapter.asarray(w) for w in case.weights]
+    weights = adapter.asarray(case.weights)
 
     def function(displacement: Any) -> Any:
         return total(tree, batch, weights, displacement)
@@ -231,8 +229,8 @@ def test_single_precision(backend):
     with adapter.scope():
         tree, batch = (to_backend(adapter, part) for part in (narrow, case.batch))
         x = adapter.asarray(case.displacement.astype(np.float32))
-        weights = [adapter.asarray(w.astype(np.float32)) for w in case.weights]
-        given = adapter.value_and_grad(lambda d: (total(tree, batch, weights, d), None))(x)
+        weights = adapter.asarray(case.weights.astype(np.float32))
+        given = value_and_grad(adapter, lambda d: (total(tree, batch, weights, d), None))(x)
         slope = adapter.to_numpy(given[1])
     assert_close(slope, expected("plain", tables=True)[1], 1e-5)
 
@@ -242,16 +240,17 @@ def edges(case: Case, most: int) -> Case:
     first = case.batch.groups[0]
     parts = tuple(
         b.with_(**{k: getattr(b, k)[:most] for k in ("displacement", "index", "count")})
-        for b in first.blocks
+        for b in case.batch.view.blocks[0]
     )
-    batch = case.batch.with_(groups=(first.with_(place=first.place[:most], blocks=parts),))
+    view = case.batch.view.with_(blocks=(parts,))
+    batch = case.batch.with_(groups=(first.with_(place=first.place[:most]),), views=(view,))
     displacement = displacements(batch)
     return dc.replace(
         case,
         batch=batch,
         displacement=displacement,
         direction=case.direction[: len(displacement)],
-        weights=(case.weights[0][:most],),
+        weights=case.weights[:most],
     )
 
 

@@ -5,24 +5,23 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dpcore.infer import DeepPot
+from dpcore.infer import DeepPot, load
 
 DATA = Path(__file__).parent / "data"
 CASES = sorted(folder.name for folder in DATA.iterdir())
-KEYS = {"energy", "atom_energy", "force", "virial", "atom_virial", "mask", "descriptor"}
+INPUTS = ("fparam", "aparam", "spin")
 
 
 def expected(case, tag):
     numbers = np.load(DATA / case / "expected.npz")
     found = {k.partition(".")[2]: v for k, v in numbers.items() if k.startswith(f"{tag}.")}
-    assert found.keys() == KEYS
     box = numbers["box"] if tag == "pbc" else None
-    parameters = {k: numbers[k] for k in ("fparam", "aparam") if k in numbers}
+    parameters = {k: numbers[k] for k in INPUTS if k in numbers}
     return (numbers["coord"], box, numbers["atype"]), parameters, found
 
 
 def test_all_cases_are_here():
-    assert len(CASES) == 5
+    assert len(CASES) == 22
 
 
 @pytest.fixture(scope="module")
@@ -30,17 +29,29 @@ def potentials():
     return {}
 
 
-@pytest.mark.parametrize("case", CASES)
-@pytest.mark.parametrize("tag", ["pbc", "nopbc"])
+@pytest.fixture
+def opened(framework, potentials):
+    """Return ``opened(case, **options)``, which opens each model once."""
+
+    def call(case, **options):
+        key = (case, framework, *options.items())
+        if key not in potentials:
+            path = DATA / case / "model.dp"
+            potentials[key] = load(path, backend=str(framework), **options)
+        return potentials[key]
+
+    return call
+
+
 @pytest.mark.parametrize("tables", [None, False], ids=["default", "exact"])
-def test_float64_is_exact(case, tag, tables, framework, potentials):
-    key = (case, framework, tables)
-    if key not in potentials:
-        path = DATA / case / "model.dp"
-        potentials[key] = DeepPot(path, backend=str(framework), tables=tables)
+@pytest.mark.parametrize("tag", ["pbc", "nopbc"])
+@pytest.mark.parametrize("case", CASES)
+def test_float64_is_exact(case, tag, tables, opened):
+    potential = opened(case, tables=tables)
     frames, parameters, found = expected(case, tag)
-    out = potentials[key].evaluate(*frames, **parameters)
-    out["descriptor"] = potentials[key].eval_descriptor(*frames, **parameters)
+    out = potential.evaluate(*frames, **parameters)
+    if "descriptor" in found:
+        out["descriptor"] = potential.eval_descriptor(*frames, **parameters)
     assert out.keys() == found.keys()
     for name, value in found.items():
         assert out[name].shape == value.shape, name
@@ -48,24 +59,24 @@ def test_float64_is_exact(case, tag, tables, framework, potentials):
         assert np.abs(out[name] - value).max() <= 1e-9 * scale, name
 
 
-@pytest.mark.parametrize("case", CASES)
-def test_float32_is_near(case, framework):
+@pytest.mark.parametrize("case", [c for c in CASES if "energy" in expected(c, "pbc")[2]])
+def test_float32_is_near(case, opened):
     frames, parameters, found = expected(case, "pbc")
-    potential = DeepPot(DATA / case / "model.dp", backend=str(framework), dtype="float32")
-    out = potential.evaluate(*frames, **parameters)
+    out = opened(case, dtype="float32").evaluate(*frames, **parameters)
     natoms = len(frames[2])
     assert np.abs(out["energy"] - found["energy"]).max() / natoms <= 1e-5
-    assert np.abs(out["force"] - found["force"]).max() <= 1e-5
+    # Forces of pair tables grow large at short distances; angles multiply the rounding of two rows.
+    bound = 1e-5 if case.startswith(("se_e2", "pair")) else 5e-5
+    scale = max(1.0, np.abs(found["force"]).max())
+    assert np.abs(out["force"] - found["force"]).max() <= bound * scale
     assert np.abs(out["force"] - found["force"]).max() > 1e-14, "not evaluated in float32"
 
 
-def test_calls_return_the_same_numbers_in_deepmd_order(framework, potentials):
-    case = CASES[0]
-    key = (case, framework, None)
-    if key not in potentials:
-        potentials[key] = DeepPot(DATA / case / "model.dp", backend=str(framework))
-    (coord, box, types), parameters, found = expected(case, "pbc")
-    out = potentials[key].eval(coord.reshape(2, -1), box, types.tolist(), atomic=True, **parameters)
+def test_calls_return_the_same_numbers_in_deepmd_order(opened):
+    potential = opened("se_e2_a", tables=None)
+    assert isinstance(potential, DeepPot)
+    (coord, box, types), parameters, found = expected("se_e2_a", "pbc")
+    out = potential.eval(coord.reshape(2, -1), box, types.tolist(), atomic=True, **parameters)
     for name, value in zip(
         ["energy", "force", "virial", "atom_energy", "atom_virial"], out, strict=True
     ):

@@ -9,9 +9,10 @@ import math
 
 import numpy as np
 import pytest
-from example_models import BY_NAME, EXAMPLES
+from example_models import BY_NAME, PAIRWISE
 from harness import Backend, assert_close
 
+from dpcore.backend.adapter import value_and_grad
 from dpcore.formats import Document
 from dpcore.infer import DeepPot
 from dpcore.neighbours.sizes import ExactSizes
@@ -159,7 +160,7 @@ def energy_of(model, frame, atom):
 
 
 @pytest.mark.parametrize("periodic", [True, False], ids=["periodic", "open"])
-@pytest.mark.parametrize("example", EXAMPLES, ids=str)
+@pytest.mark.parametrize("example", PAIRWISE, ids=str)
 def test_atomic_energies(example, periodic, predict):
     model, frame = example.double(), example.frame(periodic=periodic)
     (result,) = predict(model, [frame])
@@ -202,7 +203,7 @@ def test_activation_functions(name, framework):
     phi, truth = activation(name), ACTIVATIONS[name]
     with adapter.scope():
         x = adapter.asarray(GRID.copy(), adapter.device(None))
-        (_, values), slopes = adapter.value_and_grad(lambda a: (namespace(a).sum(phi(a)), phi(a)))(
+        (_, values), slopes = value_and_grad(adapter, lambda a: (namespace(a).sum(phi(a)), phi(a)))(
             x
         )
         values, slopes = adapter.to_numpy(values), adapter.to_numpy(slopes)

@@ -5,10 +5,10 @@ import pytest
 from example_models import example
 from harness import COMPILED, Backend
 
+from dpcore.frames import Frame
 from dpcore.infer.assemble import assemble
 from dpcore.infer.engine import TreeEngine
 from dpcore.infer.evaluator import Evaluator
-from dpcore.infer.frames import Frame
 from dpcore.neighbours.selection import Selection
 from dpcore.neighbours.sizes import RecurringSizes
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from harness import Backend, assert_close
 
+from dpcore.backend.adapter import value_and_grad
 from dpcore.errors import DPError
 from dpcore.fused import Table, TabulatedNet
 from dpcore.fused import tabulate as tabulate_module
@@ -256,7 +257,7 @@ def evaluate(backend, net, x, weight):
         value = adapter.to_numpy(on(given))
         if backend is Backend.STRICT:
             return value, None
-        total = adapter.value_and_grad(lambda y: (namespace(y).sum(on(y) * w), None))
+        total = value_and_grad(adapter, lambda y: (namespace(y).sum(on(y) * w), None))
         return value, adapter.to_numpy(total(given)[1])[:, 0]
 
 
@@ -304,8 +305,8 @@ def test_widths_and_ends():
         (lambda: random_table(0.0, 0.0, 2, 2), "positive"),
         (lambda: random_table(0.0, -1.0, 2, 2), "positive"),
         (lambda: random_table(0.0, math.nan, 2, 2), "positive"),
-        (lambda: TabulatedNet(segments=()), "0 tables; 1 or 2"),
-        (lambda: TabulatedNet(segments=(random_table(0.0, 1.0, 2, 2),) * 3), "3 tables; 1 or 2"),
+        (lambda: TabulatedNet(segments=()), "0 tables; 1 to 3"),
+        (lambda: TabulatedNet(segments=(random_table(0.0, 1.0, 2, 2),) * 4), "4 tables; 1 to 3"),
         (lambda: TabulatedNet(segments=(random_table(0.0, 1.0, 2, 2), random_table(2.0, 1.0, 2, 3))), "features"),
         (lambda: TabulatedNet(segments=(random_table(0.0, 1.0, 2, 2), random_table(2.1, 1.0, 2, 2))), "begin"),
     ],

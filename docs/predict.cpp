@@ -49,7 +49,7 @@ std::vector<at::Tensor> inputs(const std::vector<Atom>& atoms, double rcut,
                                const std::vector<int64_t>& sel) {
   const int64_t natoms = atoms.size(), ntypes = sel.size(), padding_frame = 1;
   const auto integers = torch::kInt64;
-  std::vector<at::Tensor> out;
+  std::vector<at::Tensor> places, blocks;
   for (int64_t centre_type = 0; centre_type < ntypes; ++centre_type) {
     std::vector<int64_t> centres;
     for (int64_t i = 0; i < natoms; ++i)
@@ -57,7 +57,7 @@ std::vector<at::Tensor> inputs(const std::vector<Atom>& atoms, double rcut,
     const int64_t n = padded(centres.size());
     auto place = torch::full({n}, natoms, integers);  // the padding atom comes last
     for (size_t c = 0; c < centres.size(); ++c) place[c] = centres[c];
-    out.push_back(place);
+    places.push_back(place);
     for (int64_t type = 0; type < ntypes; ++type) {
       std::vector<std::vector<Neighbour>> lists;
       size_t longest = 0;
@@ -76,12 +76,15 @@ std::vector<at::Tensor> inputs(const std::vector<Atom>& atoms, double rcut,
           for (int x = 0; x < 3; ++x) displacement[c][k][x] = lists[c][k].displacement[x];
         }
       }
-      out.insert(out.end(), {displacement, index, count});
+      blocks.insert(blocks.end(), {displacement, index, count});
     }
   }
-  auto frame = torch::zeros({natoms + 1}, integers);
+  auto frame = torch::zeros({natoms + 1}, integers), types = torch::zeros({natoms + 1}, integers);
   frame[natoms] = padding_frame;
-  out.insert(out.end(), {frame, torch::tensor({natoms, int64_t{0}})});
+  for (int64_t i = 0; i < natoms; ++i) types[i] = atoms[i].type;
+  std::vector<at::Tensor> out = places;
+  out.insert(out.end(), blocks.begin(), blocks.end());
+  out.insert(out.end(), {frame, torch::tensor({natoms, int64_t{0}}), types});
   return out;
 }
 
@@ -93,7 +96,7 @@ int main(int argc, char** argv) {
   auto arrays = inputs(water, std::stod(argv[2]), {std::stol(argv[3]), std::stol(argv[4])});
   const auto outputs = model.run(arrays);
   std::cout.precision(15);
-  std::cout << outputs[0][0].item<double>() << " eV\n";
+  std::cout << outputs[0][0][0].item<double>() << " eV\n";
   for (size_t i = 0; i < water.size(); ++i) {
     for (int x = 0; x < 3; ++x) std::cout << outputs[2][i][x].item<double>() << " ";
     std::cout << "eV/Å\n";

@@ -1,12 +1,15 @@
 """What a model is evaluated on: atoms on one flat axis, with the displacements to their neighbours.
 
 Frames of any sizes are concatenated. The atoms to predict for, the *centres*, are gathered by type into
-:class:`Group` s, so that every network runs on rows it applies to, and the neighbours of a group are split
-into one :class:`Neighbours` block for each neighbour type. Atoms that are no centres are there as neighbours
-alone: part of a frame can be evaluated at a time, and the ghost atoms of a parallel simulation need nothing
-special. The displacements are all that the model is differentiated by.
+:class:`Group` s, so that networks run on the rows they apply to; models whose networks are the same for all
+types have a single group. A :class:`View` holds the neighbours that one descriptor asks for: of a group one
+:class:`Neighbours` block for each neighbour type, or, for descriptors that mix types, one block of all
+centres and neighbours. Atoms that are no centres are there as neighbours alone: part of a frame can be
+evaluated at a time, and the ghost atoms of a parallel simulation need nothing special. The displacements
+are all that the model is differentiated by.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 from dpcore.tree import Tree, buffer
@@ -14,7 +17,7 @@ from dpcore.xp import namespace, shape
 
 
 class Neighbours(Tree):
-    """The neighbours of one type around the atoms of a group, nearest first.
+    """The neighbours of some centres, nearest first.
 
     Attributes:
         displacement: vectors to the neighbours, ``(centre, neighbour, 3)``, Å; rows from ``count`` on are
@@ -35,38 +38,58 @@ class Neighbours(Tree):
 
 
 class Group(Tree):
-    """Centres of one type.
+    """Centres of one type, or of any types.
 
     Attributes:
-        type: their type index.
+        type: their type index, or None where types are mixed.
         place: place of each centre on the flat atom axis, ``(centre,)``.
-        blocks: their neighbours, one block for each neighbour type.
     """
 
-    type: int
+    type: int | None
     place: Any = buffer()
-    blocks: tuple[Neighbours, ...]
+
+
+class View(Tree):
+    """The neighbours that one selection finds.
+
+    Attributes:
+        mixed: whether there is one block of all centres and neighbours, ``blocks[0][0]``.
+        blocks: by group and by neighbour type, ``blocks[group][type]``.
+    """
+
+    mixed: bool = False
+    blocks: tuple[tuple[Neighbours, ...], ...]
 
 
 class Batch(Tree):
     """Frames to evaluate together.
 
     The last atom and the last frame are padding: they take up what the padding of other axes adds, and
-    their results mean nothing.
+    their results mean nothing. The centre axis is that of the groups, one after another.
 
     Attributes:
         groups: the centres by type.
+        views: the neighbours, one view for each selection of the model.
         frame: frame of each atom, ``(atom,)``.
         natoms: number of atoms of each frame, ``(frame,)``.
+        types: type of each atom, ``(atom,)``.
         fparam: frame parameters, ``(frame, n)``, or None.
         aparam: atomic parameters, ``(atom, n)``, or None.
     """
 
     groups: tuple[Group, ...]
+    views: tuple[View, ...]
     frame: Any = buffer()
     natoms: Any = buffer()
+    types: Any = buffer()
     fparam: Any = buffer(default=None)
     aparam: Any = buffer(default=None)
+
+    @property
+    def view(self) -> View:
+        """The neighbours, where there is one selection."""
+        (only,) = self.views
+        return only
 
 
 def displacements(batch: Batch) -> Any:
@@ -82,19 +105,73 @@ def neighbour_index(batch: Batch) -> Any:
 
 
 def blocks(batch: Batch) -> list[Neighbours]:
-    """Return all blocks, group by group."""
-    return [block for group in batch.groups for block in group.blocks]
+    """Return all blocks, view by view and group by group."""
+    return [block for view in batch.views for row in view.blocks for block in row]
 
 
-def by_block(batch: Batch, edges: Any) -> list[list[Any]]:
-    """Split an array on the edge axis, ``(edge, n)``, into ``(centre, neighbour, n)`` by group and block."""
+def by_block(view: View, edges: Any) -> list[list[Any]]:
+    """Split an array on a view's edge axis, ``(edge, n)``, into ``(centre, neighbour, n)`` by group and type."""
     xp = namespace(edges)
-    sizes = [shape(block.index) for block in blocks(batch)]
+    sizes = [shape(block.index) for row in view.blocks for block in row]
     parts = zip(xp.split(edges, [n * k for n, k in sizes]), sizes, strict=True)
     flat = iter([xp.reshape(part, (n, k, shape(edges)[1])) for part, (n, k) in parts])
-    return [[next(flat) for _ in group.blocks] for group in batch.groups]
+    return [[next(flat) for _ in row] for row in view.blocks]
+
+
+def by_view(batch: Batch, edges: Any, views: Sequence[int]) -> list[tuple[Batch, Any]]:
+    """Share a batch among the parts of a model.
+
+    Args:
+        batch: the batch.
+        edges: an array on its edge axis, ``(edge, n)``.
+        views: how many of the views belong to each part, in order.
+
+    Returns:
+        for each part, the batch with its views alone and its share of the edges.
+    """
+    xp, parts, first = namespace(edges), list[Batch](), 0
+    for n in views:
+        parts.append(batch.with_(views=batch.views[first : first + n]))
+        first += n
+    sizes: list[Any] = []
+    for part in parts:
+        each = [shape(block.index) for block in blocks(part)]
+        sizes.append(sum((n * k for n, k in each), start=0))
+    shares = [edges] if len(parts) == 1 else xp.split(edges, sizes)
+    return list(zip(parts, shares, strict=True))
+
+
+def by_group(batch: Batch, rows: Any) -> list[Any]:
+    """Split rows on the centre axis, ``(centre, …)``, by group."""
+    if len(batch.groups) == 1:
+        return [rows]
+    return list(namespace(rows).split(rows, [shape(group.place)[0] for group in batch.groups]))
 
 
 def places(batch: Batch) -> Any:
     """Return the flat place of each centre, group by group, ``(centre,)``."""
     return namespace(batch.natoms).concat([group.place for group in batch.groups], axis=0)
+
+
+def centre_types(batch: Batch) -> Any:
+    """Return the type of each centre, ``(centre,)``."""
+    return namespace(batch.types).take(batch.types, places(batch), axis=0)
+
+
+def neighbour_types(batch: Batch, block: Neighbours) -> Any:
+    """Return the type of each neighbour, ``(centre, neighbour)``; in padding that of some atom."""
+    xp, sizes = namespace(batch.types), shape(block.index)
+    flat = xp.take(batch.types, xp.reshape(block.index, (-1,)), axis=0)
+    return xp.reshape(flat, sizes)
+
+
+def relabelled(batch: Batch, types: Sequence[int]) -> Batch:
+    """Return the batch with every type ``t`` called ``types[t]``."""
+    xp = namespace(batch.types)
+    groups = tuple(
+        group if group.type is None else group.with_(type=types[group.type])
+        for group in batch.groups
+    )
+    zero = xp.zeros_like(batch.types[:1])
+    names = xp.concat([zero + int(t) for t in types], axis=0)
+    return batch.with_(groups=groups, types=xp.take(names, batch.types, axis=0))

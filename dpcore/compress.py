@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from dpcore.descriptors.se_e2_a import SHORTEST
+from dpcore.descriptors.local import SHORTEST
 from dpcore.errors import DPError
 from dpcore.fused.table import Table, TabulatedNet
 from dpcore.fused.tabulate import (
@@ -21,7 +21,7 @@ from dpcore.fused.tabulate import (
     table_of,
     tabulate,
 )
-from dpcore.models import EnergyModel
+from dpcore.models import StandardModel
 from dpcore.nn import MLP
 from dpcore.tree import map_arrays
 
@@ -66,20 +66,20 @@ class Compression:
         second: those beyond; None where there are none.
     """
 
-    model: EnergyModel
+    model: StandardModel
     shortest: float
     reach: float
     first: Tables
     second: Tables | None
 
 
-def is_compressed(model: EnergyModel) -> bool:
+def is_compressed(model: StandardModel) -> bool:
     """Return whether a model has tables in place of embedding networks."""
     return any(isinstance(net, TabulatedNet) for net in model.descriptor.nets)
 
 
 def compress(
-    model: EnergyModel,
+    model: StandardModel,
     *,
     shortest: float = SHORTEST,
     step: float | None = None,

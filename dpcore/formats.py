@@ -4,7 +4,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol, Self
 
-from dpcore.models import EnergyModel
+from dpcore.models import Model
 
 
 @dataclass(frozen=True)
@@ -16,7 +16,7 @@ class Document:
         provenance: where it comes from: software, version, time, source files, training input.
     """
 
-    model: EnergyModel
+    model: Model
     provenance: dict[str, Any] = field(default_factory=dict)
 
     def with_provenance(self, **entries: Any) -> Self:
@@ -41,4 +41,12 @@ class Format(Protocol):
 
     def write(self, path: Path, document: Document) -> None:
         """Write a document; a file that was there before survives any failure."""
+        ...
+
+
+class Importer(Protocol):
+    """Reads weights that came without the settings of their model."""
+
+    def __call__(self, weights: Path, settings: Path) -> Document:
+        """Return the model of a file of weights and a file of settings; DPError if they do not fit."""
         ...

@@ -9,7 +9,7 @@ from typing import Any
 
 from dpcore.backend.adapter import Adapter
 from dpcore.errors import DPError, suggest
-from dpcore.formats import Format
+from dpcore.formats import Format, Importer
 
 log = logging.getLogger(__name__)
 
@@ -51,6 +51,18 @@ def format_of(path: str | Path) -> Format:
         what = f"unknown suffix {'.' + suffix!r}" if suffix else "no suffix"
         raise DPError(f"{path}: {what}; model files end in {known}")
     found: Format = _load(formats[suffix], "format", suffix)
+    return found
+
+
+def importer_of(path: str | Path) -> Importer | None:
+    """Return what reads the weights in a file, by its suffix, given the settings of their model.
+
+    It is None where the suffix is not that of a file of weights.
+    """
+    suffix, importers = Path(path).suffix.removeprefix("."), _points("dpcore.importers")
+    if suffix not in importers:
+        return None
+    found: Importer = _load(importers[suffix], "format", suffix)
     return found
 
 

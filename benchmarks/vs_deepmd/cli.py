@@ -11,6 +11,7 @@ from benchmarks.vs_deepmd.page import summary, write_page
 from benchmarks.vs_deepmd.process import Failure, cores
 from benchmarks.vs_deepmd.results import read_comparison
 from benchmarks.vs_deepmd.tournament import Rules
+from benchmarks.vs_deepmd.water import DESCRIPTORS
 from dpcore.errors import DPError
 from dpcore.registry import backend_names, canonical_backend
 
@@ -76,6 +77,7 @@ def plan_of(options: argparse.Namespace) -> Plan:
         patterns=tuple(options.select),
         rules=rules,
         frame=options.frame,
+        descriptor=options.descriptor,
         type_one_side=options.one_side,
         out=options.out,
     )
@@ -111,6 +113,12 @@ def _add_choices(parser: argparse.ArgumentParser) -> None:
     add("--backends", nargs="+", metavar="NAME", help="backends of dpcore (default: all)")
     add("--select", nargs="+", default=[], metavar="PATTERN", help="contestants, as 'torch*'")
     add("--frame", metavar="SYSTEM", help="periodic system of water in DeePMD-kit's layouts")
+    add(
+        "--descriptor",
+        choices=sorted(DESCRIPTORS),
+        default="se_e2_a",
+        help="descriptor of the model (%(default)s)",
+    )
     add("--one-side", action="store_true", help="a model with type_one_side")
     add("--quick", action="store_true", help="192 atoms, few and short turns")
     add("--out", type=Path, default=Path("build/benchmarks"), metavar="DIR", help="(%(default)s)")

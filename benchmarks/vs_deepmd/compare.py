@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from benchmarks.vs_deepmd.contestants import (
     Contestant,
@@ -40,8 +41,8 @@ from benchmarks.vs_deepmd.water import (
     water_cell,
     write_model,
 )
-from dpcore.infer.frames import Frame
-from dpcore.models import EnergyModel
+from dpcore.frames import Frame
+from dpcore.models import StandardModel
 
 Say = Callable[[str], None]
 
@@ -63,6 +64,7 @@ class Plan:
         patterns: names of the contestants, as for a shell; all without any.
         rules: how it is measured.
         frame: a system of water to take the frame from; None for the generated one.
+        descriptor: the kind of descriptor of the model.
         type_one_side: a setting of the model.
         out: folder for everything that is written.
     """
@@ -73,6 +75,7 @@ class Plan:
     patterns: tuple[str, ...]
     rules: Rules
     frame: str | None
+    descriptor: str
     type_one_side: bool
     out: Path
 
@@ -82,7 +85,7 @@ class _Task:
     """The model, its files and who evaluates them."""
 
     cell: Frame
-    model: EnergyModel
+    model: StandardModel
     contestants: list[Contestant]
     remarks: list[Remark]
 
@@ -145,9 +148,9 @@ def _play(tournament: Tournament, cell: Frame, atoms: int, folder: Path) -> Size
 def _prepare(plan: Plan, say: Say) -> _Task:
     """Draw the model and make all files of it."""
     cell = water_cell() if plan.frame is None else read_cell(plan.frame)
-    model = draw_model(cell, type_one_side=plan.type_one_side)
+    model = draw_model(cell, plan.descriptor, type_one_side=plan.type_one_side)
     path = (plan.out / "models" / "model.dp").resolve()
-    write_model(path, model, type_one_side=plan.type_one_side)
+    write_model(path, model, settings(plan.descriptor, type_one_side=plan.type_one_side))
     ours = our_contestants(plan.backends, sys.executable, path)
     wanted = selected([contestant.name for contestant in ours], plan.patterns)
     contestants = [contestant for contestant in ours if contestant.name in wanted]
@@ -164,7 +167,8 @@ def _peer(plan: Plan, python: str, model: Path, cell: Frame) -> Peer:
     folder = model.parent
     save_system(folder / "system", cell, TRAINING_FRAMES)
     script = folder / "input.json"
-    write_script(script, settings(type_one_side=plan.type_one_side), folder / "system")
+    model_settings = settings(plan.descriptor, type_one_side=plan.type_one_side)
+    write_script(script, model_settings, folder / "system")
     return Peer(python, environment(plan.rules.threads), model, script)
 
 
@@ -239,15 +243,19 @@ def _comparison(
     )
 
 
-def describe_model(model: EnergyModel) -> str:
+def describe_model(model: StandardModel) -> str:
     """Return the model's settings in words."""
-    descriptor, fitting = model.descriptor, model.fitting
+    descriptor: Any = model.descriptor
+    fitting = model.fitting
     embedding, layers = (
         "-".join(map(str, widths)) for widths in (descriptor.neuron, fitting.neuron)
     )
+    layers_of_attention = getattr(descriptor, "attn_layer", 0)
+    attention = f", {layers_of_attention} attention layers" if layers_of_attention else ""
+    sel = list(descriptor.sel) if isinstance(descriptor.sel, tuple) else descriptor.sel
     sided = ", `type_one_side`" if descriptor.type_one_side else ""
     return (
-        f"descriptor `se_e2_a`{sided} with `sel` {list(descriptor.sel)}, `rcut` {descriptor.rcut:g} Å, "
-        f"embedding networks {embedding}, {descriptor.axis_neuron} axis columns; fitting network {layers}; "
+        f"descriptor `{descriptor.type_name}`{sided}{attention} with `sel` {sel}, "
+        f"`rcut` {descriptor.rcut:g} Å, embedding networks {embedding}, {descriptor.axis_neuron} axis columns; fitting network {layers}; "
         "float64"
     )

@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import Any
 
 from benchmarks.vs_deepmd.results import Work
-from dpcore.models import EnergyModel
+from dpcore.models import StandardModel
 
 POLYNOMIAL = 18
 """Value (5 multiplications, 5 additions) and slope (4 and 4) of a fifth-order polynomial by Horner's rule."""
@@ -12,7 +13,7 @@ ROW = 4
 """Numbers in an environment row."""
 
 
-def work(model: EnergyModel, neighbours: float, *, tables: bool) -> Work:
+def work(model: StandardModel, neighbours: float, *, tables: bool) -> Work:
     """Count the operations for one atom, forward and backward, of the least that has to be done.
 
     Only multiplications and additions in matrix products and tables count: no activation functions, bias
@@ -20,19 +21,34 @@ def work(model: EnergyModel, neighbours: float, *, tables: bool) -> Work:
     differentiated, so the backward pass of a layer costs what its forward pass costs.
 
     Args:
-        model: a model with the descriptor ``se_e2_a``.
+        model: a model with the descriptor ``se_e2_a`` or ``se_atten``.
         neighbours: mean number of neighbours of an atom.
         tables: count tables of the embedding networks in place of the networks.
     """
-    descriptor, axis = model.descriptor, model.descriptor.axis_neuron
+    descriptor: Any = model.descriptor
+    axis = descriptor.axis_neuron
     width = descriptor.neuron[-1]
+    # Types are folded into the biases of the first layer.
     one = POLYNOMIAL * width if tables else 2 * dense([1, *descriptor.neuron])
     # Gᵀ R, from which both the features G and the rows R get their share of the gradient.
     moments = 3 * 2 * width * ROW * neighbours
     # The moments times some of their own columns, differentiated by both factors.
     product = 3 * 2 * width * axis * ROW
-    fitting = 2 * dense([width * axis, *model.fitting.neuron, 1])
+    layers = getattr(descriptor, "attn_layer", 0)
+    if layers:
+        product += layers * attention(width, descriptor.attn, neighbours)
+    fitting = 2 * dense([descriptor.width, *model.fitting.neuron, 1])
     return Work(one * neighbours, moments + product, fitting)
+
+
+def attention(width: int, hidden: int, neighbours: float) -> float:
+    """Return the operations of one layer of attention among the neighbours, forward and backward.
+
+    Queries, keys, values and the output are dense layers; the scores and the weighted sum are products
+    that are differentiated by both factors.
+    """
+    projections = 2 * neighbours * (dense([width, 3 * hidden]) + dense([hidden, width]))
+    return projections + 2 * 3 * 2 * neighbours * neighbours * hidden
 
 
 def dense(widths: Sequence[int]) -> float:

@@ -2,6 +2,7 @@
 
 import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,8 +11,8 @@ from dpcore.data import load_system
 from dpcore.descriptors.environment import environment_matrix
 from dpcore.errors import DPError
 from dpcore.formats import Document
-from dpcore.infer.frames import Frame
-from dpcore.models import EnergyModel
+from dpcore.frames import Frame
+from dpcore.models import StandardModel
 from dpcore.neighbours import neighbour_pairs
 from dpcore.registry import format_of
 from dpcore.settings import build_model
@@ -106,11 +107,17 @@ def save_system(folder: Path, cell: Frame, frames: int) -> None:
     )
 
 
-def settings(*, type_one_side: bool) -> dict[str, object]:
+# What tells the descriptors apart; they share the rest.
+DESCRIPTORS: dict[str, dict[str, object]] = {
+    "se_e2_a": {"sel": [46, 92]},
+    "se_atten": {"sel": 120, "attn": 128, "attn_layer": 2, "attn_dotr": True},
+}
+
+
+def settings(descriptor_type: str = "se_e2_a", *, type_one_side: bool) -> dict[str, object]:
     """Return the ``model`` section of the input that the model is drawn from."""
-    descriptor = {
-        "type": "se_e2_a",
-        "sel": [46, 92],
+    descriptor = DESCRIPTORS[descriptor_type] | {
+        "type": descriptor_type,
         "rcut": 6.0,
         "rcut_smth": 0.5,
         "neuron": [25, 50, 100],
@@ -121,29 +128,35 @@ def settings(*, type_one_side: bool) -> dict[str, object]:
     return {"type_map": list(TYPE_MAP), "descriptor": descriptor, "fitting_net": fitting}
 
 
-def draw_model(cell: Frame, *, type_one_side: bool) -> EnergyModel:
+def draw_model(
+    cell: Frame, descriptor_type: str = "se_e2_a", *, type_one_side: bool
+) -> StandardModel:
     """Return a model with random networks, and environment statistics as of one trained on the cell."""
-    model = build_model(settings(type_one_side=type_one_side), seed=1)
+    model = build_model(settings(descriptor_type, type_one_side=type_one_side), seed=1)
+    assert isinstance(model, StandardModel)
     davg, dstd = environment_statistics(model, cell)
+    if model.descriptor.set_davg_zero:
+        davg = np.zeros_like(davg)
     return model.with_(descriptor=model.descriptor.with_(davg=davg, dstd=dstd))
 
 
 def environment_statistics(
-    model: EnergyModel, cell: Frame
+    model: StandardModel, cell: Frame
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return mean and standard deviation of the environment rows by type of the centre.
 
     As in DeePMD-kit, empty places of ``sel`` count as rows of zeros, the three components of a direction
     share a mean of zero and a deviation, and all places have the same statistics.
     """
-    descriptor = model.descriptor
+    descriptor: Any = model.descriptor
+    most = model.selections[0].most
     pairs = neighbour_pairs(cell.coord, cell.cell, descriptor.rcut)
     rows = environment_matrix(
         pairs.displacement, descriptor.rcut_smth, descriptor.rcut, descriptor.env_protection
     )
     davg, dstd = np.zeros(descriptor.davg.shape), np.ones(descriptor.dstd.shape)
     for t in np.unique(cell.types):
-        places = np.count_nonzero(cell.types == t) * sum(descriptor.sel)
+        places = np.count_nonzero(cell.types == t) * most
         own = rows[cell.types[pairs.centre] == t]
         mean = own[:, 0].sum() / places
         davg[t, :, 0] = mean
@@ -152,16 +165,18 @@ def environment_statistics(
     return davg, dstd
 
 
-def mean_neighbours(model: EnergyModel, cell: Frame) -> float:
+def mean_neighbours(model: StandardModel, cell: Frame) -> float:
     """Return the mean number of neighbours of an atom that enter the model."""
-    pairs = neighbour_pairs(cell.coord, cell.cell, model.selection.rcut)
-    kinds = len(model.selection.sel)
+    pairs = neighbour_pairs(cell.coord, cell.cell, model.rcut)
+    (selection,) = model.selections
+    kinds = len(selection.sel)
     slot = pairs.centre * kinds + cell.types[pairs.neighbour]
     found = np.bincount(slot, minlength=len(cell.types) * kinds).reshape(-1, kinds)
-    return float(np.minimum(found, model.selection.sel).sum(axis=1).mean())
+    kept = np.minimum(found, selection.sel).sum(axis=1)
+    return float(np.minimum(kept, selection.most).mean())
 
 
-def write_model(path: Path, model: EnergyModel, *, type_one_side: bool) -> None:
+def write_model(path: Path, model: StandardModel, script: dict[str, object]) -> None:
     """Write the model; its training input goes along, without which the peer compresses no ``.pth``."""
-    document = Document(model, {"model_def_script": settings(type_one_side=type_one_side)})
+    document = Document(model, {"model_def_script": script})
     format_of(path).write(path, document)

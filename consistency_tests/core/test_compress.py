@@ -4,14 +4,15 @@ import logging
 
 import numpy as np
 import pytest
-from example_models import BY_NAME, EXAMPLES, example
+from example_models import BY_NAME, PAIRWISE, example
 from harness import FRAMEWORKS, Backend, Way, assert_close
 
+from dpcore.backend.adapter import value_and_grad
 from dpcore.backend.reference import NumpyAdapter
 from dpcore.compress import compress, is_compressed
 from dpcore.errors import DPError
+from dpcore.frames import Frame
 from dpcore.fused.table import TabulatedNet
-from dpcore.infer.frames import Frame
 from dpcore.tree import arrays
 
 ROOMY = example("compressed", sel=(30, 40), descriptor={"neuron": (6, 12)}, gain=1.5).model
@@ -66,7 +67,7 @@ def test_it_predicts_the_same(backend, way, predict):
 
 SMOOTH = [
     e
-    for e in EXAMPLES
+    for e in PAIRWISE
     if e.precision == "float64" and e.name not in {"relu-relu6", "silut_5.0-linear"}
 ]
 
@@ -103,7 +104,7 @@ def measured(net, table, points=40):
     def slopes(function):
         columns = []
         for k in range(table.knots.shape[2]):
-            column = NumpyAdapter().value_and_grad(lambda y, k=k: (function(y)[:, k].sum(), None))
+            column = value_and_grad(NumpyAdapter(), lambda y, k=k: (function(y)[:, k].sum(), None))
             columns.append(column(x)[1])
         return np.concatenate(columns, axis=1)
 

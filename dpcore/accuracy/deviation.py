@@ -1,20 +1,16 @@
 """How far the predictions of one model lie from those of another."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
-from dpcore.accuracy.compare import Predictions, compare
 from dpcore.accuracy.errors import Comparison, Error, merge
-from dpcore.accuracy.quantities import QUANTITIES
-from dpcore.accuracy.systems import CHUNK_ATOMS
+from dpcore.accuracy.systems import chunks, predict
 from dpcore.data import System
-from dpcore.errors import DPError
-from dpcore.infer import DeepPot
-
-# What is compared of two models.
-COMPARED = ("energy_per_atom", "force", "virial_per_atom")
+from dpcore.frames import Floats
+from dpcore.infer import DeepEval
+from dpcore.parity.quantities import Quantity, quantities_of, values_of
 
 
 @dataclass(frozen=True)
@@ -22,16 +18,18 @@ class Deviation:
     """The differences of one quantity over any number of values.
 
     Attributes:
+        quantity: what differs.
         error: their mean absolute value and root mean square.
         largest: the largest.
     """
 
+    quantity: Quantity
     error: Error
     largest: float
 
 
 def deviations(
-    model: DeepPot, original: DeepPot, systems: Iterable[System]
+    model: DeepEval, original: DeepEval, systems: Iterable[System]
 ) -> dict[str, Deviation]:
     """Compare the predictions of two models of the same atoms and parameters.
 
@@ -41,52 +39,45 @@ def deviations(
         systems: data, of which only what models take is used; types by the models' numbering.
 
     Returns:
-        The deviation of each of :data:`COMPARED`; of the virial if a system is periodic.
+        The deviation of each of :func:`~dpcore.parity.quantities.quantities_of`, by name; of the virial
+        if a system is periodic.
 
     Raises:
         DPError: a system lacks input that the models need, or does not fit them.
     """
+    quantities = {quantity.name: quantity for quantity in quantities_of(original.model)}
     parts: list[Mapping[str, Error]] = []
     largest: dict[str, float] = {}
     for system in systems:
-        for chunk in _chunks(system):
-            compared = _compare(chunk, _predict(original, chunk), _predict(model, chunk))
-            parts.append({name: Error.of(both) for name, both in compared.items()})
-            for name, both in compared.items():
-                off = float(np.max(np.abs(both.prediction - both.data), initial=0.0))
+        compared = [q for q in quantities.values() if system.periodic or q.name != "virial"]
+        for _, chunk in chunks(system):
+            expected, found = (_values(m, chunk, compared) for m in (original, model))
+            both = {name: Comparison(expected[name], found[name]) for name in expected}
+            parts.append({name: Error.of(pair) for name, pair in both.items()})
+            for name, pair in both.items():
+                off = float(np.max(np.abs(pair.prediction - pair.data), initial=0.0))
                 largest[name] = max(largest.get(name, 0.0), off)
-    return {name: Deviation(error, largest[name]) for name, error in merge(parts).items()}
+    return {
+        name: Deviation(quantities[name], error, largest[name])
+        for name, error in merge(parts).items()
+    }
 
 
 def deviation_lines(deviations: Mapping[str, Deviation]) -> list[str]:
     """Return what is said of deviations, a line for each quantity."""
-    lines = []
-    for name, deviation in deviations.items():
-        quantity = QUANTITIES[name]
-        unit = f"{quantity.unit}/atom" if quantity.per_atom else quantity.unit
-        lines.append(
-            f"{quantity.title.strip():<7}: largest {deviation.largest:.1e} {unit}, "
-            f"RMS {deviation.error.rmse:.1e} {unit}"
-        )
-    return lines
+    width = max((len(d.quantity.label) for d in deviations.values()), default=0)
+    return [
+        f"{d.quantity.label:<{width}} : largest {d.largest:.1e} {d.quantity.unit}, "
+        f"RMS {d.error.rmse:.1e} {d.quantity.unit}"
+        for d in deviations.values()
+    ]
 
 
-def _chunks(system: System) -> Iterable[System]:
-    size = max(1, CHUNK_ATOMS // system.natoms)
-    for start in range(0, system.nframes, size):
-        yield system.take(np.arange(start, min(start + size, system.nframes)))
-
-
-def _predict(model: DeepPot, system: System) -> Predictions:
-    fparam = system.label("fparam") if model.get_dim_fparam() else None
-    aparam = system.label("aparam") if model.get_dim_aparam() else None
-    try:
-        return model.evaluate(system.coord, system.cell, system.atom_types, fparam, aparam)
-    except DPError as error:
-        raise DPError(f"{system.path}: {error}") from error
-
-
-def _compare(system: System, expected: Predictions, found: Predictions) -> dict[str, Comparison]:
-    labels = {name: expected[name] for name in ("energy", "force", "virial")}
-    compared = compare(replace(system, labels=labels), found, atomic=False)
-    return {name: compared[name] for name in COMPARED if name in compared}
+def _values(model: DeepEval, system: System, quantities: list[Quantity]) -> dict[str, Floats]:
+    """Return what a model predicts, of atoms only those that are there."""
+    found, real = predict(model, system), system.there
+    frames = [
+        {q.name: found[q.name][i] if q.of_frame else found[q.name][i][real[i]] for q in quantities}
+        for i in range(system.nframes)
+    ]
+    return dict(values_of(quantities, frames, real.sum(axis=1)))

@@ -1,14 +1,15 @@
 """Errors of predictions, kept as sums so that parts of the data combine exactly."""
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
+Predictions = Mapping[str, NDArray[Any]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -19,11 +20,26 @@ class Comparison:
         data: the labels, ``(row, column)``.
         prediction: what the model gives for them, ``(row, column)``.
         weight: how much each row counts, ``(row, 1)``; None where all count one.
+        counts: number of rows of each frame, ``(frame,)``; None where each has one.
     """
 
     data: Array
     prediction: Array
     weight: Array | None = None
+    counts: NDArray[np.int64] | None = None
+
+    def divided(self, by: NDArray[Any]) -> "Comparison":
+        """Return labels and predictions divided by a number for each row, ``(row, 1)``."""
+        return Comparison(self.data / by, self.prediction / by)
+
+    def by_frame(self) -> Iterator[tuple[Array, Array]]:
+        """Yield the labels and the predictions of each frame."""
+        counts = np.ones(len(self.data), np.int64) if self.counts is None else self.counts
+        ends = np.cumsum(counts)[:-1]
+        yield from zip(np.split(self.data, ends), np.split(self.prediction, ends), strict=True)
+
+
+Compared = dict[str, Comparison]
 
 
 @dataclass(frozen=True)

@@ -2,16 +2,15 @@
 
 import logging
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 
 import numpy as np
 
-from dpcore.accuracy.compare import Predictions, compare, label_names
+from dpcore.accuracy.compare import comparer_of
 from dpcore.accuracy.details import DetailFiles
-from dpcore.accuracy.errors import Array, Error, SystemErrors, merge
+from dpcore.accuracy.errors import Array, Error, Predictions, SystemErrors, merge
 from dpcore.data import System
 from dpcore.errors import DPError
-from dpcore.infer import DeepPot
+from dpcore.infer import DeepEval
 
 log = logging.getLogger(__name__)
 
@@ -20,14 +19,14 @@ CHUNK_ATOMS = 20_000
 
 
 def model_errors(
-    model: DeepPot, systems: Iterable[System], *, atomic: bool = False
+    model: DeepEval, systems: Iterable[System], *, atomic: bool = False
 ) -> list[SystemErrors]:
     """Test a model on systems, of which a generator may load one at a time.
 
     Args:
         model: the model.
         systems: labelled data, its types by the model's numbering.
-        atomic: test atomic energies too.
+        atomic: test what is predicted of atoms too; of tensors, that instead.
 
     Returns:
         The errors of each system that has labels.
@@ -40,14 +39,14 @@ def model_errors(
 
 
 def system_errors(
-    model: DeepPot, system: System, *, atomic: bool = False, details: DetailFiles | None = None
+    model: DeepEval, system: System, *, atomic: bool = False, details: DetailFiles | None = None
 ) -> SystemErrors:
     """Test a model on one system.
 
     Args:
         model: the model.
         system: labelled data, its types by the model's numbering.
-        atomic: test atomic energies too.
+        atomic: test what is predicted of atoms too; of tensors, that instead.
         details: files to which labels and predictions are written.
 
     Returns:
@@ -56,16 +55,18 @@ def system_errors(
     Raises:
         DPError: the system lacks input that the model needs, or does not fit the model.
     """
-    names = label_names(system, atomic=atomic)
+    selected, spin = model.get_sel_type(), model.has_spin
+    comparer = comparer_of(model.output, selected, atomic=atomic, spin=spin)
+    names = comparer.label_names(system)
     missing = tuple(name for name in names if system.label(name) is None)
     if len(missing) == len(names):
         log.warning("%s: skipped, for it has no label (%s)", system.path, ", ".join(names))
         return SystemErrors(system.path, 0, {}, missing)
     parts = []
-    for chunk in _chunks(system):
-        compared = compare(chunk, _predict(model, chunk), atomic=atomic)
+    for start, chunk in chunks(system):
+        compared = comparer.compare(chunk, predict(model, chunk))
         if details is not None:
-            details.write(system.path, compared)
+            details.write(system.path, compared, first_frame=start)
         parts.append({name: Error.of(both) for name, both in compared.items()})
     return SystemErrors(system.path, system.nframes, merge(parts), missing)
 
@@ -84,38 +85,31 @@ def choose_frames(system: System, number: int, shuffle: np.random.Generator | No
     return system.take(order[: number or None])
 
 
-@dataclass(frozen=True)
-class _Parameters:
-    """What a model takes beside the atoms."""
-
-    fparam: Array | None
-    aparam: Array | None
-
-
-def _chunks(system: System) -> Iterator[System]:
+def chunks(system: System) -> Iterator[tuple[int, System]]:
+    """Yield parts of a system whose predictions fit into memory, each with its first frame."""
     size = max(1, CHUNK_ATOMS // system.natoms)
     for start in range(0, system.nframes, size):
-        yield system.take(np.arange(start, min(start + size, system.nframes)))
+        yield start, system.take(np.arange(start, min(start + size, system.nframes)))
 
 
-def _predict(model: DeepPot, system: System) -> Predictions:
-    parameters = _parameters(model, system)
+def predict(model: DeepEval, system: System) -> Predictions:
+    """Return what a model predicts for all frames of a system.
+
+    Raises:
+        DPError: the system lacks input that the model needs, or does not fit the model.
+    """
+    fparam = _values(system, "fparam", model.get_dim_fparam(), optional=model.has_default_fparam())
+    aparam = _values(system, "aparam", model.get_dim_aparam())
+    spin = _values(system, "spin", 3 if model.has_spin else 0)
     try:
         return model.evaluate(
-            system.coord, system.cell, system.atom_types, parameters.fparam, parameters.aparam
+            system.coord, system.cell, system.atom_types, fparam, aparam, spin=spin
         )
     except DPError as error:
         raise DPError(f"{system.path}: {error}") from error
 
 
-def _parameters(model: DeepPot, system: System) -> _Parameters:
-    return _Parameters(
-        _values(system, "fparam", model.get_dim_fparam(), optional=model.has_default_fparam()),
-        _values(system, "aparam", model.get_dim_aparam(), optional=False),
-    )
-
-
-def _values(system: System, name: str, width: int, *, optional: bool) -> Array | None:
+def _values(system: System, name: str, width: int, *, optional: bool = False) -> Array | None:
     if width == 0:
         return None
     values = system.label(name)

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from dpcore.tree import Tree, arrays, map_arrays, replace, skeleton, structure
+from dpcore.xp import namespace
 
 Function = Callable[..., dict[str, Any]]
 
@@ -71,12 +72,31 @@ class Adapter(Protocol):
         """Return ``function(model, batch)`` compiled where that is the default or requested."""
         ...
 
-    def value_and_grad(self, function: Callable[[Any], tuple[Any, Any]]) -> Callable[[Any], Any]:
-        """Return a function giving ``((value, auxiliary), gradient)`` of ``function(x) -> (value, auxiliary)``.
+    def jacobian(
+        self, function: Callable[[Any], tuple[Any, Any]], size: int
+    ) -> Callable[[Any], tuple[tuple[Any, Any], list[Any]]]:
+        """Return a function giving ``((values, auxiliary), gradients)``.
 
-        ``x`` is an array, ``value`` a number; the gradient is zero where the value does not depend on ``x``.
+        ``function(x)`` of an array returns ``(values, auxiliary)`` with ``size`` values; there is one
+        gradient for each, zero where the value does not depend on ``x``.
         """
         ...
+
+
+def value_and_grad(
+    adapter: Adapter, function: Callable[[Any], tuple[Any, Any]]
+) -> Callable[[Any], Any]:
+    """Return a function giving ``((value, auxiliary), gradient)`` of one with a single value."""
+
+    def values(x: Any) -> tuple[Any, Any]:
+        value, auxiliary = function(x)
+        return namespace(value).reshape(value, (1,)), auxiliary
+
+    def with_gradient(x: Any) -> Any:
+        (found, auxiliary), (slope,) = adapter.jacobian(values, 1)(x)
+        return (found[0], auxiliary), slope
+
+    return with_gradient
 
 
 def by_structure(function: Function, compiler: Callable[[Any], Any]) -> Function:
@@ -107,11 +127,11 @@ class Exporter(Adapter, Protocol):
     """A backend that writes and runs compiled files."""
 
     def export(self, model: Any, document: bytes, path: Path) -> None:
-        """Write a compiled model, with the document that it is made from inside."""
+        """Write the compiled parts of a model, with the document that they are made from inside."""
         ...
 
-    def load(self, path: Path, document: Any, device: str | None) -> Any:
-        """Return the engine (:class:`dpcore.infer.engine.Engine`) that runs a compiled file."""
+    def load(self, path: Path, document: Any, device: str | None) -> dict[str, Any]:
+        """Return the engines (:class:`dpcore.infer.engine.Engine`) that run a compiled file's parts."""
         ...
 
 

@@ -191,23 +191,25 @@ class NumpyAdapter:
             raise DPError("the numpy backend does not compile")
         return function
 
-    def value_and_grad(self, function: Callable[[Any], tuple[Any, Any]]) -> Callable[[Any], Any]:
-        """Return a function giving ``((value, auxiliary), gradient)``."""
+    def jacobian(
+        self, function: Callable[[Any], tuple[Any, Any]], size: int
+    ) -> Callable[[Any], tuple[tuple[Any, Any], list[Any]]]:
+        """Return a function giving ``((values, auxiliary), gradients)``."""
 
-        def with_gradient(x: Any) -> Any:
+        def with_gradients(x: Any) -> tuple[tuple[Any, Any], list[Any]]:
             kept: list[Any] = []
 
-            def value_of(y: Any) -> Any:
-                value, auxiliary = function(y)
-                # The tracer wants to see the input, even where the value does not depend on it.
-                value = value + 0.0 * anp.sum(_part(y, 0, 1, 0))
+            def values_of(y: Any) -> Any:
+                values, auxiliary = function(y)
+                # The tracer wants to see the input, even where the values do not depend on it.
+                values = values + 0.0 * anp.sum(_part(y, 0, 1, 0))
                 kept.append(getattr(auxiliary, "_value", auxiliary))
-                return value
+                return values
 
-            vjp, value = autograd.core.make_vjp(value_of, x)
-            return (value, kept[0]), vjp(np.ones_like(value))
+            vjp, values = autograd.core.make_vjp(values_of, x)
+            return (values, kept[0]), [vjp(row) for row in np.eye(size, dtype=values.dtype)]
 
-        return with_gradient
+        return with_gradients
 
 
 adapter = NumpyAdapter()

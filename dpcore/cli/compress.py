@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from dpcore.compress import Compression, Tables
     from dpcore.data import System
     from dpcore.formats import Document
-    from dpcore.models import EnergyModel
+    from dpcore.models import Model
 
 log = logging.getLogger(__name__)
 
@@ -103,8 +103,8 @@ def _add_data_options(parser: argparse.ArgumentParser) -> None:
         "-d",
         "--data",
         metavar="PATH",
-        help="a system, or a folder of systems, on which to compare energies, forces and virials with "
-        "those of the original model",
+        help="a system, or a folder of systems, on which to compare what is predicted with the original "
+        "model's predictions",
     )
     parser.add_argument(
         "-n",
@@ -179,13 +179,14 @@ def _with_suffix(name: str) -> Path:
 
 
 def _compressed(
-    args: argparse.Namespace, source: Path, model: "EnergyModel", data: Sequence[str]
+    args: argparse.Namespace, source: Path, model: "Model", data: Sequence[str]
 ) -> "Compression":
-    from dpcore.compress import compress, is_compressed
+    from dpcore.compress import compress
+    from dpcore.models.survey import has_tables
 
-    if is_compressed(model):
+    if has_tables(model):
         raise DPError(f"{source}: is compressed already; compress the model that it was made from")
-    shortest = _shortest(args, model.selection.rcut, data)
+    shortest = _shortest(args, model.rcut, data)
     try:
         return compress(
             model,
@@ -202,7 +203,7 @@ def _shortest(args: argparse.Namespace, rcut: float, data: Sequence[str]) -> flo
     """Return how far down the first tables reach, Å."""
     from dpcore.data import load_system, systems_from_input
     from dpcore.data.distances import shortest_distance
-    from dpcore.descriptors.se_e2_a import SHORTEST
+    from dpcore.descriptors.local import SHORTEST
 
     if args.training_script is not None:
         data = systems_from_input(args.training_script, "training_data")
@@ -257,12 +258,12 @@ def _say_deviations(
     name: str, original: "Document", compressed: "Document", systems: "Iterable[System]"
 ) -> None:
     from dpcore.accuracy.deviation import deviation_lines, deviations
-    from dpcore.infer import DeepPot
+    from dpcore.infer import DeepEval
     from dpcore.registry import backend
 
     adapter = backend(name)
-    model = DeepPot.from_document(compressed, adapter)
-    reference = DeepPot.from_document(original, adapter, tables=False)
+    model = DeepEval.from_document(compressed, adapter)
+    reference = DeepEval.from_document(original, adapter, tables=False)
     say(f"compressed against original, on {adapter.name}:")
     for line in deviation_lines(deviations(model, reference, systems)):
         say(f"  {line}")

@@ -1,11 +1,14 @@
 """``dp parity``: prove that a model gives the same numbers on every backend."""
 
 import argparse
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dpcore.cli.files import find_model
 from dpcore.cli.logs import say
 from dpcore.errors import DPError
+
+if TYPE_CHECKING:
+    from dpcore.parity import Tolerance
 
 EXAMPLES = """\
 examples:
@@ -13,7 +16,7 @@ examples:
   dp parity model.dp -s data/water --report parity.html
   dp parity model.dp --dtype float32 --rtol 1e-6 --junit parity.xml
 
-Energies and virials are compared per atom, in eV/atom, forces in eV/Å."""
+Sums over atoms, such as energies and virials, are compared per atom: in eV/atom, forces in eV/Å."""
 
 
 def add_parser(subparsers: Any, parents: list[argparse.ArgumentParser]) -> None:
@@ -23,8 +26,8 @@ def add_parser(subparsers: Any, parents: list[argparse.ArgumentParser]) -> None:
         parents=parents,
         help="compare the numbers of one model on every backend",
         description=(
-            "Evaluate one model file on every backend, compare energies, forces and virials with the\n"
-            "reference, and exit with 1 if any backend disagrees or fails."
+            "Evaluate one model file on every backend, compare what it predicts with the reference, and\n"
+            "exit with 1 if any backend disagrees or fails."
         ),
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -95,7 +98,8 @@ def _add_criterion(parser: argparse.ArgumentParser) -> None:
         "--atol",
         type=float,
         metavar="A",
-        help="largest difference allowed, eV/atom and eV/Å (default: 1e-10, for float32 1e-5)",
+        help="largest difference allowed, eV/atom and eV/Å (default: 1e-10, for float32 1e-5; where the "
+        "unit is not eV, as much of the largest reference value is added)",
     )
     parser.add_argument(
         "--rtol",
@@ -107,7 +111,7 @@ def _add_criterion(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Compare, print the table, write what was asked for, and return the exit status."""
-    from dpcore.parity import Tolerance, compare_file, table
+    from dpcore.parity import compare_file, table
     from dpcore.parity.files import write_text
     from dpcore.parity.records import as_json, as_junit
     from dpcore.parity.report import as_html, check_packages
@@ -121,7 +125,7 @@ def run(args: argparse.Namespace) -> int:
         limit=args.numb_test,
         reference=args.reference,
         dtype=args.dtype,
-        tolerance=Tolerance.of(args.dtype, args.atol, args.rtol),
+        tolerance=_tolerance(args),
         device=args.device,
         tables=False if args.exact else None,
     )
@@ -131,6 +135,15 @@ def run(args: argparse.Namespace) -> int:
         if path:
             write_text(path, render(result))
     return 0 if result.passes else 1
+
+
+def _tolerance(args: argparse.Namespace) -> "Tolerance | None":
+    """Return the tolerance that was asked for, None for that of the model."""
+    from dpcore.parity import Tolerance
+
+    if args.atol is None and args.rtol is None:
+        return None
+    return Tolerance.of(args.dtype, args.atol, args.rtol)
 
 
 def _names(text: str | None) -> list[str] | None:

@@ -103,8 +103,9 @@ def _file_lines(content: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _size_lines(content: Mapping[str, Any]) -> Iterator[str]:
+    width = max(12, *map(len, content))
     for name, count in content.items():
-        yield f"{name:<12} {count['total']:>12,} parameters, {count['trainable']:,} trainable"
+        yield f"{name:<{width}} {count['total']:>12,} parameters, {count['trainable']:,} trainable"
 
 
 def _tree_lines(content: Mapping[str, Any], name: str = "model") -> Iterator[str]:

@@ -15,9 +15,7 @@ from dpcore.tree import Leaf, Module, Tree, leaves
 
 if TYPE_CHECKING:
     from dpcore.formats import Document
-
-# Fields of the model tree that DeePMD-kit's users know under another name.
-_NAMES = {"fitting": "fitting-net"}
+    from dpcore.models import Model
 
 
 @dataclass(frozen=True)
@@ -43,20 +41,53 @@ def _file(file: ModelFile) -> dict[str, Any]:
 
 
 def _model(file: ModelFile) -> dict[str, Any]:
-    from dpcore.compress import is_compressed
+    from dpcore.models.survey import has_tables
 
     model = file.document.model
-    fitting, parameters = model.fitting, _parameters(model)
-    return {
+    known = {
         "kind": model.type_name,
-        "precision": sorted({str(leaf.value.dtype) for leaf in parameters.values()}),
-        "rcut": model.selection.rcut,
-        "sel": list(model.selection.sel),
-        "numb_fparam": fitting.numb_fparam,
-        "default_fparam": fitting.default_fparam,
-        "numb_aparam": fitting.numb_aparam,
-        "compressed": is_compressed(model),
+        "predicts": _prediction(model),
+        "precision": sorted({str(leaf.value.dtype) for leaf in _parameters(model).values()}),
+        "rcut": model.rcut,
+        "sel": _sel(model),
+        "numb_fparam": model.numb_fparam,
+        "default_fparam": model.default_fparam,
+        "numb_aparam": model.numb_aparam,
+        "spin": model.takes_spin,
+        "compressed": has_tables(model),
         **{key: value for key, value in _settings(model).items() if key != "type_map"},
+    }
+    parts = _parts(model)
+    return known | {"parts": parts} if parts else known
+
+
+def _prediction(model: "Model") -> str:
+    """Return what a model predicts, in words."""
+    output = model.output
+    sizes = " x ".join(str(n) for n in output.shape)
+    size = "" if output.size == 1 else f", {sizes} numbers"
+    of_frame = "mean" if output.intensive else "sum"
+    forces = ", with forces and virials" if output.differentiable else ""
+    unit = f" in {output.unit}" if output.unit else ""
+    return f"{output.total}{unit}{size}: the {of_frame} of {output.atomic}{forces}"
+
+
+def _sel(model: "Model") -> Any:
+    """Return the largest numbers of neighbours, of each selection where there are several."""
+    found = [s.most if s.mixed else list(s.sel) for s in model.selections]
+    return found[0] if len(found) == 1 else found
+
+
+def _parts(model: "Model") -> dict[str, Any]:
+    """Return what the models inside a model are made of, by path."""
+    from dpcore.models import Model
+    from dpcore.models.survey import inside
+
+    return {
+        path: {"kind": part.type_name, "type_map": list(part.type_map), "rcut": part.rcut}
+        | {k: v for k, v in _settings(part).items() if k != "type_map"}
+        for path, part in inside(model, Model)
+        if path
     }
 
 
@@ -68,24 +99,41 @@ def _type_map(file: ModelFile) -> list[str]:
     return list(file.document.model.type_map)
 
 
-def _component(name: str) -> Callable[[ModelFile], dict[str, Any]]:
-    def settings(file: ModelFile) -> dict[str, Any]:
-        module = getattr(file.document.model, name)
-        return {"type": module.type_name, **_settings(module)}
+def _descriptors(file: ModelFile) -> dict[str, Any]:
+    from dpcore.descriptors import Descriptor
 
-    return settings
+    return _components(file.document.model, Descriptor)
+
+
+def _fittings(file: ModelFile) -> dict[str, Any]:
+    from dpcore.fittings import Fitting
+
+    return _components(file.document.model, Fitting)
+
+
+def _components(model: Module, kind: type[Module]) -> dict[str, Any]:
+    """Return the settings of all components of a kind; by path if there are several or none at the top."""
+    from dpcore.models.survey import inside
+
+    found = list(inside(model, kind))
+    outer = [path for path, _ in found]
+    own = [(p, m) for p, m in found if not any(p.startswith(f"{other}.") for other in outer)]
+    described = {path: _described(module, kind) for path, module in own}
+    return described[own[0][0]] if len(own) == 1 and "." not in own[0][0] else described
+
+
+def _described(module: Module, kind: type[Module]) -> dict[str, Any]:
+    """Return the settings of a component, and those of its children of the same kind."""
+    from dpcore.models.survey import inside
+
+    below = {path: {"type": m.type_name, **_settings(m)} for path, m in inside(module, kind) if path}
+    return {"type": module.type_name, **_settings(module), **below}
 
 
 def _size(file: ModelFile) -> dict[str, Any]:
-    counts: dict[str, Any] = {}
-    total = {"trainable": 0, "total": 0}
-    for path, leaf in _parameters(file.document.model).items():
-        field = path.partition(".")[0]
-        count = counts.setdefault(_NAMES.get(field, field), {"trainable": 0, "total": 0})
-        for counted in (count, total):
-            counted["total"] += int(leaf.value.size)
-            counted["trainable"] += int(leaf.value.size) if leaf.trainable else 0
-    return counts | {"total": total}
+    from dpcore.models.survey import parameter_counts
+
+    return parameter_counts(file.document.model)
 
 
 def _observed(file: ModelFile) -> dict[str, Any]:
@@ -120,8 +168,8 @@ SECTIONS: Mapping[str, Callable[[ModelFile], Any]] = {
     "model": _model,
     "model-branch": _branches,
     "type-map": _type_map,
-    "descriptor": _component("descriptor"),
-    "fitting-net": _component("fitting"),
+    "descriptor": _descriptors,
+    "fitting-net": _fittings,
     "size": _size,
     "observed-type": _observed,
     "provenance": _provenance,

@@ -14,7 +14,7 @@ from dpcore.errors import DPError
 if TYPE_CHECKING:
     from dpcore.accuracy import SystemErrors
     from dpcore.data import System
-    from dpcore.infer import DeepPot
+    from dpcore.infer import DeepEval
 
 log = logging.getLogger(__name__)
 
@@ -25,7 +25,8 @@ examples:
   dp test -m model.dp -f systems.txt -d detail every label and prediction in detail.e.out, ...
   dp test -m model.dp --valid-data input.json  the validation data of a training input
 
-Energies are in eV, forces in eV/Å, virials in eV, stresses in eV/Å^3."""
+Energies are in eV, forces in eV/Å, virials in eV, stresses in eV/Å^3. Dipoles, polarizabilities and other
+properties are in the units of their labels."""
 
 RULE = "# ----------------------------------------------- "
 
@@ -47,10 +48,15 @@ def add_parser(subparsers: Any, parents: list[argparse.ArgumentParser]) -> None:
         "--detail-file",
         metavar="PREFIX",
         help="write labels and predictions to PREFIX.e.out, .e_peratom.out, .f.out, .v.out, "
-        ".v_peratom.out, .s.out and, with --atomic, .ae.out",
+        ".v_peratom.out, .s.out and, with --atomic, .ae.out; of spins .fr.out and .fm.out; of tensors "
+        "PREFIX.out; .dos.out.FRAME, .ados.out.FRAME, .property.out.FRAME, .aproperty.out.FRAME",
     )
     parser.add_argument(
-        "-a", "--atomic", action="store_true", help="test atomic energies too (atom_ener.npy)"
+        "-a",
+        "--atomic",
+        action="store_true",
+        help="test what is predicted of atoms too (atom_ener.npy, atom_dos.npy, ...); of tensors test that "
+        "instead (atomic_dipole.npy, atomic_polarizability.npy)",
     )
 
 
@@ -158,12 +164,12 @@ def _systems(args: argparse.Namespace) -> list[str]:
     return find_systems(args.system)
 
 
-def _load(args: argparse.Namespace) -> "DeepPot":
-    from dpcore.infer import DeepPot
+def _load(args: argparse.Namespace) -> "DeepEval":
+    from dpcore.infer import DeepEval
 
     path = find_model(args.model)
     tables = False if args.exact else None
-    model = DeepPot(path, chosen_backend(args), args.device, dtype=args.dtype, tables=tables)
+    model = DeepEval(path, chosen_backend(args), args.device, dtype=args.dtype, tables=tables)
     engine = model.engine
     log.info("%s on %s %s (%s)", path, engine.backend, engine.version, engine.device)
     return model
@@ -180,7 +186,7 @@ def _frames(args: argparse.Namespace, paths: list[str], type_map: list[str]) -> 
         yield choose_frames(load_system(path, type_map), args.numb_test, random)
 
 
-def _test(model: "DeepPot", system: "System", details: Any, *, atomic: bool) -> "SystemErrors":
+def _test(model: "DeepEval", system: "System", details: Any, *, atomic: bool) -> "SystemErrors":
     from dpcore.accuracy import report, system_errors
 
     say("# ---------------output of dp test--------------- ")

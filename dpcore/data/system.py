@@ -54,6 +54,11 @@ class System:
         """Whether each frame has its own atom types."""
         return self.atom_types.ndim == 2
 
+    @property
+    def there(self) -> NDArray[np.bool_]:
+        """Whether each atom is there rather than padding, (nframes, natoms)."""
+        return np.broadcast_to(self.atom_types >= 0, (self.nframes, self.natoms))
+
     def label(self, name: str) -> Array | None:
         """Return a label under either spelling of the atomic prefix, or None.
 

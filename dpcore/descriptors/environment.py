@@ -19,6 +19,16 @@ def switch_function(distance: Any, rcut_smth: float, rcut: float) -> Any:
     return u * u * u * (u * (15.0 - 6.0 * u) - 10.0) + 1.0
 
 
+def switch_of(displacement: Any, rcut_smth: float, rcut: float) -> Any:
+    """Return the :func:`switch_function` of the lengths of vectors ``(..., 3)``, ``(..., 1)``."""
+    return switch_function(_distance(displacement), rcut_smth, rcut)
+
+
+def radial_part(displacement: Any, rcut_smth: float, rcut: float, protection: float) -> Any:
+    """Return the first column of the :func:`environment_matrix`, ``s(r) = w(r)/r``, ``(..., 1)``, 1/Å."""
+    return _radial_part(displacement, rcut_smth, rcut, protection)[0]
+
+
 def environment_matrix(displacement: Any, rcut_smth: float, rcut: float, protection: float) -> Any:
     """Return the rows ``s(r) (1, d/r)`` with ``s(r) = w(r)/r``.
 
@@ -31,8 +41,19 @@ def environment_matrix(displacement: Any, rcut_smth: float, rcut: float, protect
     Returns:
         rows, ``(..., 4)``, 1/Å.
     """
-    xp = namespace(displacement)
-    distance = xp.sqrt(xp.sum(displacement * displacement, axis=-1, keepdims=True))
+    radial, inverse = _radial_part(displacement, rcut_smth, rcut, protection)
+    return namespace(displacement).concat([radial, radial * inverse * displacement], axis=-1)
+
+
+def _radial_part(
+    displacement: Any, rcut_smth: float, rcut: float, protection: float
+) -> tuple[Any, Any]:
+    """Return ``s(r)`` and ``1/r``, ``(..., 1)`` each."""
+    distance = _distance(displacement)
     inverse = 1.0 / (distance + protection) if protection else 1.0 / distance
-    radial = switch_function(distance, rcut_smth, rcut) * inverse
-    return xp.concat([radial, radial * inverse * displacement], axis=-1)
+    return switch_function(distance, rcut_smth, rcut) * inverse, inverse
+
+
+def _distance(displacement: Any) -> Any:
+    xp = namespace(displacement)
+    return xp.sqrt(xp.sum(displacement * displacement, axis=-1, keepdims=True))

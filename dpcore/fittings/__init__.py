@@ -1,5 +1,18 @@
-"""Fitting networks: from an atom's descriptor to its share of a property."""
+"""Fittings: from descriptors to properties of atoms."""
 
+from dpcore.fittings.dipole import DipoleFitting
+from dpcore.fittings.dos import DOSFitting
 from dpcore.fittings.energy import EnergyFitting
+from dpcore.fittings.fitting import FITTINGS, Fitting
+from dpcore.fittings.polar import PolarFitting
+from dpcore.fittings.property import PropertyFitting
 
-__all__ = ["EnergyFitting"]
+__all__ = [
+    "FITTINGS",
+    "DOSFitting",
+    "DipoleFitting",
+    "EnergyFitting",
+    "Fitting",
+    "PolarFitting",
+    "PropertyFitting",
+]

@@ -133,11 +133,12 @@ def fused_moments(displacement: Any, moments: FusedMoments, batch: Batch) -> Any
 def layout(batch: Batch, ntypes: int = 0) -> list[tuple[Any, Any, int, Any]]:
     """Return centres, width, pair of ``ntypes`` types and first row of each block of a batch."""
     rows: list[tuple[Any, Any, int, Any]] = []
-    first: Any = 0
-    for group in batch.groups:
-        for kind, block in enumerate(group.blocks):
-            rows.append((*shape(block.index), group.type * ntypes + kind, first))
-        first = first + shape(group.place)[0]
+    for view in batch.views:
+        first: Any = 0
+        for group, row in zip(batch.groups, view.blocks, strict=not view.mixed):
+            for kind, block in enumerate(row):
+                rows.append((*shape(block.index), (group.type or 0) * ntypes + kind, first))
+            first = first + shape(group.place)[0]
     return rows
 
 

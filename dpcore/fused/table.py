@@ -19,19 +19,25 @@ class Table(Module, name="table"):
     """A function of one number on equal intervals, by quintic Hermite polynomials.
 
     On each interval of length h the polynomial has the function's value f, slope f' and curvature f'' at
-    both ends. Beyond the table it goes on as a straight line.
+    both ends. Beyond the table it goes on as a straight line. There may be a function for each of some
+    kinds, such as pairs of types, on the same intervals.
     """
 
     lower: float = setting(doc="lower end")
     stride: float = setting(doc="length h of an interval")
+    kinds: int = setting(1, doc="number of functions")
     knots: Any = buffer()
-    """``f, h f', h² f''/2`` at the ends of the intervals, ``(knot, 3, feature)``."""
+    """``f, h f', h² f''/2`` at the ends of the intervals, kind by kind, ``(kind * knot, 3, feature)``."""
 
     def __post_init__(self) -> None:
         found = shape(self.knots)
         if len(found) != 3 or found[0] < 2 or found[1] != 3:
             raise DPError(
                 f"table.knots: shape {found}; (knots, 3, features) with two knots is needed"
+            )
+        if self.kinds < 1 or found[0] % self.kinds or found[0] < 2 * self.kinds:
+            raise DPError(
+                f"table.kinds: {self.kinds}, which {found[0]} knots cannot be shared out to"
             )
         # Where the ends and the inverse of the stride are sure to be finite.
         if not 1 / _LARGEST < self.stride < _LARGEST:
@@ -43,24 +49,32 @@ class Table(Module, name="table"):
 
     @property
     def intervals(self) -> int:
-        """Number of intervals."""
-        return int(shape(self.knots)[0]) - 1
+        """Number of intervals of each function."""
+        return int(shape(self.knots)[0]) // self.kinds - 1
 
     @property
     def upper(self) -> float:
         """Upper end."""
         return self.lower + self.intervals * self.stride
 
-    def __call__(self, x: Any) -> Any:
-        """Return the features, ``(..., feature)``, of ``x (..., 1)``."""
+    def __call__(self, x: Any, kind: Any = None) -> Any:
+        """Return the features, ``(..., feature)``.
+
+        Args:
+            x: ``(..., 1)``.
+            kind: number of the function, ``(...)``; None where there is one.
+        """
         xp = namespace(x)
         sizes = shape(x)
         flat = xp.reshape(x, (-1, 1))
-        position = (flat - self.lower) * (1.0 / self.stride)
-        place = xp.stop_gradient(position[:, 0])
+        place = xp.stop_gradient((flat[:, 0] - self.lower) * (1.0 / self.stride))
         place = xp.minimum(place, (self.intervals - 1) * xp.ones_like(place))
         interval = xp.astype(xp.maximum(place, xp.zeros_like(place)), "int64")
-        u = position - as_type_of(interval, x)[:, None]
+        # From the knot: near it no digits are lost, where knots have few.
+        knot = self.lower + self.stride * as_type_of(interval, x)[:, None]
+        u = (flat - knot) * (1.0 / self.stride)
+        if kind is not None:
+            interval = interval + xp.reshape(kind, (-1,)) * (self.intervals + 1)
         left = xp.take(self.knots, interval, axis=0)
         right = xp.take(self.knots, interval + 1, axis=0)
         weights = _hermite(u)
@@ -98,24 +112,18 @@ def _hermite(u: Any) -> Sequence[Any]:
 
 
 class TabulatedNet(Module, name="tabulated_net"):
-    """A network of one number as tables of growing stride, one beginning where the other ends."""
+    """A network of one number as tables, one beginning where the other ends.
+
+    Two tables are those of the usual range and of what lies above it; three have one below it as well.
+    """
 
     segments: tuple[Table, ...]
 
     def __post_init__(self) -> None:
-        if len(self.segments) not in {1, 2}:
-            raise DPError(f"tabulated_net.segments: {len(self.segments)} tables; 1 or 2 are needed")
+        if len(self.segments) not in {1, 2, 3}:
+            raise DPError(f"tabulated_net.segments: {len(self.segments)} tables; 1 to 3 are needed")
         for before, after in pairwise(self.segments):
-            if shape(before.knots)[2] != shape(after.knots)[2]:
-                raise DPError(
-                    f"tabulated_net.segments: {shape(before.knots)[2]} features in the first table, "
-                    f"{shape(after.knots)[2]} in the second; both must have as many"
-                )
-            if not abs(after.lower - before.upper) <= 1e-9 * before.stride:
-                raise DPError(
-                    f"tabulated_net.segments: the first table ends at {before.upper}, the second "
-                    f"begins at {after.lower}; it must begin there"
-                )
+            _check_joint(before, after)
 
     @property
     def widths(self) -> tuple[int, int]:
@@ -123,14 +131,49 @@ class TabulatedNet(Module, name="tabulated_net"):
         return 1, shape(self.segments[0].knots)[2]
 
     @property
+    def usual(self) -> Table:
+        """The table of the usual range."""
+        return self.segments[len(self.segments) // 3]
+
+    @property
+    def lower(self) -> float:
+        """Where the tables begin."""
+        return self.segments[0].lower
+
+    @property
     def upper(self) -> float:
         """Where the tables end."""
         return self.segments[-1].upper
 
-    def __call__(self, x: Any) -> Any:
-        """Return the features, ``(..., feature)``, of ``x (..., 1)``."""
-        near = self.segments[0](x)
-        if len(self.segments) == 1:
-            return near
-        second = self.segments[1]
-        return namespace(x).where(x < second.lower, near, second(x))
+    def __call__(self, x: Any, kind: Any = None) -> Any:
+        """Return the features, ``(..., feature)``.
+
+        Args:
+            x: ``(..., 1)``.
+            kind: number of the function, ``(...)``; None where there is one.
+        """
+        first, *others = self.segments
+        found = first(x, kind)
+        for table in others:
+            found = namespace(x).where(x < table.lower, found, table(x, kind))
+        return found
+
+
+def _check_joint(before: Table, after: Table) -> None:
+    """Raise a one-line error for tables that do not continue each other."""
+    features = [shape(table.knots)[2] for table in (before, after)]
+    if features[0] != features[1]:
+        raise DPError(
+            f"tabulated_net.segments: {features[0]} features in one table, {features[1]} in the next; "
+            "both must have as many"
+        )
+    if before.kinds != after.kinds:
+        raise DPError(
+            f"tabulated_net.segments: {before.kinds} functions in one table, {after.kinds} in the "
+            "next; both must have as many"
+        )
+    if not abs(after.lower - before.upper) <= 1e-9 * before.stride:
+        raise DPError(
+            f"tabulated_net.segments: a table ends at {before.upper}, the next begins at "
+            f"{after.lower}; it must begin there"
+        )

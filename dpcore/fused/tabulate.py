@@ -9,16 +9,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dpcore.fused.table import Table, TabulatedNet
-from dpcore.nn import MLP, Dense, activation
+from dpcore.nn import MLP, Dense, NetByKind, activation
 from dpcore.tree import map_arrays
 
 Floats = NDArray[np.float64]
+
+# Networks of one number, and what takes their place.
+Net = MLP | NetByKind
+ScalarNet = Net | TabulatedNet
 
 # Tables are refined until they differ from their network by less, relative to its largest value.
 TOLERANCE = 1e-14
 # What one table, and all tables of a model, may take.
 MOST_BYTES = 32 << 20
 ALL_BYTES = 512 << 20
+# What is made while a model is opened must not take long.
+MOST_KINDS = 64
 # Knots are first placed this far apart, relative to the range.
 _FIRST = 1 / 16
 # How often the error is measured, at least: in each interval, and on the whole range.
@@ -27,13 +33,34 @@ _PROBES, _ALL_PROBES = 3, 4096
 _ENOUGH = 512
 
 
-def is_tabulable(net: MLP) -> bool:
+def is_tabulable(net: Net) -> bool:
     """Return whether a network's precision is one that tables and kernels have."""
-    return str(net.layers[0].weight.dtype) in {"float32", "float64"}
+    return str(dtype_of(net)) in {"float32", "float64"}
+
+
+def layers_of(net: Net) -> tuple[Dense, ...]:
+    """Return the layers of a network."""
+    return net.net.layers if isinstance(net, NetByKind) else net.layers
+
+
+def dtype_of(net: Net) -> np.dtype[Any]:
+    """Return the dtype of a network."""
+    dtype: np.dtype[Any] = layers_of(net)[0].weight.dtype
+    return dtype
+
+
+def kinds_of(net: Net) -> int:
+    """Return the number of functions that a network is."""
+    return net.kinds if isinstance(net, NetByKind) else 1
+
+
+def most_bytes_of(net: Net, number: int) -> int:
+    """Return what the table of one of that many networks may take."""
+    return min(MOST_BYTES * kinds_of(net), ALL_BYTES // number)
 
 
 def tabulate(
-    net: MLP, lower: float, upper: float, *, most_bytes: int, tolerance: float = TOLERANCE
+    net: Net, lower: float, upper: float, *, most_bytes: int, tolerance: float = TOLERANCE
 ) -> Table | None:
     """Return a table of a network on a range, or None if none of the allowed size is accurate enough.
 
@@ -44,12 +71,12 @@ def tabulate(
     stride, before = (upper - lower) * _FIRST, np.inf
     while True:
         intervals = round((upper - lower) / stride)
-        if 3 * 8 * (intervals + 1) * net.widths[1] > most_bytes:
+        if 3 * 8 * kinds_of(net) * (intervals + 1) * net.widths[1] > most_bytes:
             return None
         knots = _knots(wide, lower, stride, intervals)
         if not np.isfinite(knots).all():
             return None
-        table = Table(lower=lower, stride=stride, knots=knots)
+        table = Table(lower=lower, stride=stride, kinds=kinds_of(net), knots=knots)
         error = table_error(wide, table)
         if error <= tolerance:
             return cast_table(table, net)
@@ -58,46 +85,64 @@ def tabulate(
         stride, before = stride / 2, error
 
 
-def table_of(net: MLP, lower: float, stride: float, intervals: int) -> Table:
+def table_of(net: Net, lower: float, stride: float, intervals: int) -> Table:
     """Return the table of a network with float64 arrays."""
-    return Table(lower=lower, stride=stride, knots=_knots(net, lower, stride, intervals))
+    knots = _knots(net, lower, stride, intervals)
+    return Table(lower=lower, stride=stride, kinds=kinds_of(net), knots=knots)
 
 
-def _knots(net: MLP, lower: float, stride: float, intervals: int) -> Floats:
+def _knots(net: Net, lower: float, stride: float, intervals: int) -> Floats:
     places = np.asarray(lower + stride * np.arange(intervals + 1), np.float64)
     value, slope, curvature = derivatives(net, places)
     return np.stack([value, stride * slope, 0.5 * stride * stride * curvature], axis=1)
 
 
-def cast_table(table: Table, net: MLP) -> Table:
+def cast_table(table: Table, net: Net) -> Table:
     """Return a table in the precision of its network."""
-    return table.with_(knots=table.knots.astype(net.layers[0].weight.dtype))
+    return table.with_(knots=table.knots.astype(dtype_of(net)))
 
 
-def table_error(net: MLP, table: Table) -> float:
+def table_error(net: Net, table: Table) -> float:
     """Return the largest error of a table between its knots, relative to the largest value."""
     probes = max(_PROBES, -(-_ALL_PROBES // table.intervals))
     places = (np.arange(table.intervals * probes) + 0.5) / probes
-    places = (table.lower + table.stride * places)[:, None]
-    exact = net(places)
-    error = float(np.max(np.abs(table(places) - exact)))
+    places = table.lower + table.stride * places
+    exact = values(net, places)
+    error = float(np.max(np.abs(values(table, places) - exact)))
     return error / max(float(np.max(np.abs(exact))), np.finfo(np.float64).tiny)
 
 
-def derivatives(net: MLP, x: Floats) -> tuple[Floats, Floats, Floats]:
-    """Return value, first and second derivative of a network of one number, ``(n, feature)`` each."""
-    y = x[:, None]
+def values(function: Net | Table, x: Floats) -> Floats:
+    """Return the features of all kinds at ``x (n,)``, kind by kind, ``(kind * n, feature)``."""
+    kinds = function.kinds if isinstance(function, Table) else kinds_of(function)
+    if isinstance(function, MLP):
+        found: Floats = function(x[:, None])
+    else:
+        found = function(np.tile(x, kinds)[:, None], np.repeat(np.arange(kinds), len(x)))
+    return found
+
+
+def derivatives(net: Net, x: Floats) -> tuple[Floats, Floats, Floats]:
+    """Return value, first and second derivative of a network of one number at ``x (n,)``.
+
+    Each is ``(kind * n, feature)``, kind by kind.
+    """
+    y = np.tile(x, kinds_of(net))[:, None]
     jet = (y, np.ones_like(y), np.zeros_like(y))
+    if isinstance(net, NetByKind):
+        constants = np.repeat(net.constants, len(x), axis=0)
+        parts = (constants, np.zeros_like(constants), np.zeros_like(constants))
+        pairs = zip(jet, parts, strict=True)
+        jet = tuple(np.concatenate(pair, axis=1) for pair in pairs)  # type: ignore[assignment]
     # A derivative may well be constant, which autograd warns of.
     with warnings.catch_warnings(action="ignore", category=UserWarning):
-        for layer in net.layers:
+        for layer in layers_of(net):
             jet = _through(layer, jet)
     return jet
 
 
 def _through(layer: Dense, jet: tuple[Any, Any, Any]) -> tuple[Any, Any, Any]:
     """Carry a value and its two derivatives through a layer."""
-    n_in, n_out = layer.weight.shape
     z, z1, z2 = (part @ layer.weight for part in jet)
     z = z if layer.bias is None else z + layer.bias
     f, f1, f2 = _activation(layer.activation_function)
@@ -105,11 +150,8 @@ def _through(layer: Dense, jet: tuple[Any, Any, Any]) -> tuple[Any, Any, Any]:
     parts = [f(z), slope * z1, f2(z) * z1 * z1 + slope * z2]
     if layer.timestep is not None:
         parts = [part * layer.timestep for part in parts]
-    if layer.resnet and n_out in {n_in, 2 * n_in}:
-        parts = [
-            part + np.concatenate([x] * (n_out // n_in), axis=-1)
-            for part, x in zip(parts, jet, strict=True)
-        ]
+    if layer.adds_input:
+        parts = [part + layer.copies(x) for part, x in zip(parts, jet, strict=True)]
     return parts[0], parts[1], parts[2]
 
 
@@ -126,24 +168,24 @@ def _activation(name: str) -> tuple[Callable[..., Any], Callable[..., Any], Call
 
 
 def tabulated(
-    nets: Sequence[MLP | TabulatedNet], ranges: Sequence[tuple[float, float]]
-) -> tuple[MLP | TabulatedNet, ...]:
+    nets: Sequence[ScalarNet], ranges: Sequence[tuple[float, float]]
+) -> tuple[ScalarNet, ...]:
     """Return tables in place of networks, or the networks where one of them has no accurate table.
 
     Args:
         nets: networks of one number; those that are tables already stay.
         ranges: lower and upper end of what each network is given.
     """
-    if any(isinstance(net, MLP) and not is_tabulable(net) for net in nets):
+    given = [net for net in nets if not isinstance(net, TabulatedNet)]
+    if not all(is_tabulable(net) and kinds_of(net) <= MOST_KINDS for net in given):
         return tuple(nets)
-    allowed = min(MOST_BYTES, ALL_BYTES // len(nets))
-    found: list[MLP | TabulatedNet] = []
+    found: list[ScalarNet] = []
     for net, (lower, upper) in zip(nets, ranges, strict=True):
-        if isinstance(net, MLP):
+        if not isinstance(net, TabulatedNet):
             # In single precision a finer table would have steeper differences of rounded numbers.
-            rounding = float(np.finfo(net.layers[0].weight.dtype).eps) / 4
-            tolerance = max(TOLERANCE, rounding)
-            table = tabulate(net, lower, upper, most_bytes=allowed, tolerance=tolerance)
+            tolerance = max(TOLERANCE, float(np.finfo(dtype_of(net)).eps) / 4)
+            most_bytes = most_bytes_of(net, len(nets))
+            table = tabulate(net, lower, upper, most_bytes=most_bytes, tolerance=tolerance)
             if table is None:
                 return tuple(nets)
             net = TabulatedNet(segments=(table,))  # noqa: PLW2901  # the same function

@@ -4,11 +4,11 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from dpcore import tree
 from dpcore.backend.adapter import Adapter
 from dpcore.batch import Batch
-from dpcore.formats import Document
 from dpcore.infer.engine import BATCH_ATOMS, Arrays, TreeEngine, closer_than, warn_of_extrapolation
+from dpcore.infer.signature import signature
+from dpcore.models import Model
 from dpcore.neighbours.sizes import ExportSizes, Sizes
 
 Program = Callable[[Mapping[str, np.ndarray]], Arrays]
@@ -19,7 +19,7 @@ class ArtefactEngine:
 
     Args:
         adapter: the backend that the program belongs to.
-        document: the document that the file holds.
+        model: the model that the program was made from.
         program: maps the arrays of a batch, by path, to the predictions.
         device: where the program runs, in words.
     """
@@ -27,22 +27,24 @@ class ArtefactEngine:
     dtype = "float64"
     batch_atoms = BATCH_ATOMS
 
-    def __init__(self, adapter: Adapter, document: Document, program: Program, device: str) -> None:
+    def __init__(self, adapter: Adapter, model: Model, program: Program, device: str) -> None:
         self.backend, self.version, self.device = adapter.name, adapter.version(), device
         self.sizes: Sizes = ExportSizes()
-        self._adapter, self._document, self._program = adapter, document, program
+        self._adapter, self._model, self._program = adapter, model, program
+        ready = model.prepared()
+        self.selections, self._inputs = ready.selections, signature(ready)
         self._tree: TreeEngine | None = None
-        self._reach, self._told = document.model.descriptor.reach, False
+        self._reach, self._told = model.reach, False
 
     def predict(self, batch: Batch) -> Arrays:
-        """Return energies, forces and virials of a NumPy batch."""
+        """Return what the model predicts for a NumPy batch."""
         if not self._told and (beyond := closer_than(batch, self._reach)):
             self._told = True
             warn_of_extrapolation(beyond, self._reach)
-        return self._program(tree.arrays(batch))
+        return self._program(self._inputs.values(batch))
 
     def describe(self, batch: Batch) -> Arrays:
         """Return the descriptors of a NumPy batch."""
         if self._tree is None:
-            self._tree = TreeEngine(self._document.model, self._adapter)
+            self._tree = TreeEngine(self._model, self._adapter)
         return self._tree.describe(batch)

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dpcore.batch import Batch, Group, Neighbours
+from dpcore.batch import Batch, Group, Neighbours, View
+from dpcore.frames import Frame
 from dpcore.infer.edges import edges_of
-from dpcore.infer.frames import Frame
 from dpcore.neighbours.edges import Edges, fill_block
 from dpcore.neighbours.selection import Selection
 from dpcore.neighbours.sizes import Sizes
@@ -28,24 +28,19 @@ class Assembly:
 
     Attributes:
         frames: the frames, already checked.
-        selection: the neighbours that the model asks for.
+        selections: the neighbours that the model asks for.
         sizes: how far to pad.
         dtype: dtype of the displacements and parameters.
         types: type of each atom on the flat axis, ``(atom,)``, without padding.
-        edges: their neighbours.
+        edges: their neighbours, for each selection.
     """
 
     frames: Sequence[Frame]
-    selection: Selection
+    selections: Sequence[Selection]
     sizes: Sizes
     dtype: str
     types: Ints
-    edges: Edges
-
-    @property
-    def overfull(self) -> int:
-        """The largest number of neighbours beyond ``sel``, 0 if it suffices everywhere."""
-        return self.edges.overfull
+    edges: Sequence[Edges]
 
     @cached_property
     def real(self) -> tuple[Mask, ...]:
@@ -74,50 +69,83 @@ class Assembly:
         counts = [np.count_nonzero(mask) for mask in self.real]
         frame = np.full(natoms, nframes - 1, np.int64)
         frame[: len(self.types)] = np.repeat(np.arange(len(counts)), counts)
+        types = np.zeros(natoms, np.int64)
+        types[: len(self.types)] = self.types
+        chosen = self._members(start, stop)
         return Batch(
-            groups=self._groups(start, stop, natoms),
+            groups=tuple(_group(members, natoms) for members in chosen),
+            views=tuple(self._view(number, chosen) for number in range(len(self.selections))),
             frame=frame,
             natoms=np.pad(np.array(counts, np.int64), (0, nframes - len(counts))),
+            types=types,
             fparam=self._fparam(nframes),
             aparam=self._aparam(natoms),
         )
 
-    def _groups(self, start: int, stop: int, natoms: int) -> tuple[Group, ...]:
-        groups = []
-        for t in range(len(self.selection.sel)):
-            members = start + np.flatnonzero(self.types[start:stop] == t)
+    def _members(self, start: int, stop: int) -> list["_Members"]:
+        """Share the centres from ``start`` to ``stop`` out by type, unless types are mixed everywhere."""
+        if all(selection.mixed for selection in self.selections):
+            length = self.sizes.axis(("centre",), max(stop - start, 1))
+            return [_Members(None, np.arange(start, stop), length)]
+        chosen = []
+        for t in range(ntypes_of(self.selections)):
+            atoms = start + np.flatnonzero(self.types[start:stop] == t)
             # A batch has a group at least, be it of padding alone.
-            needed = len(members) or int(start == stop and t == 0)
+            needed = len(atoms) or int(start == stop and t == 0)
             length = self.sizes.axis(("centre", t), needed)
             if length:
-                groups.append(self._group(t, members, length, natoms))
-        return tuple(groups)
+                chosen.append(_Members(t, atoms, length))
+        return chosen
 
-    def _group(self, t: int, members: Ints, length: int, natoms: int) -> Group:
-        place = np.full(length, natoms - 1, np.int64)
-        place[: len(members)] = members
-        counts = self.edges.count[members]
-        blocks = []
-        for kind, sel in enumerate(self.selection.sel):
-            needed = int(counts[:, kind].max(initial=0))
-            width = self.sizes.axis(("neighbour", t, kind), needed, sel)
-            blocks.append(self._block(kind, members, length, width))
-        return Group(type=t, place=place, blocks=tuple(blocks))
+    def _view(self, number: int, chosen: Sequence["_Members"]) -> View:
+        selection = self.selections[number]
+        if selection.mixed:
+            block = self._block(number, 0, chosen, ("neighbour", number), selection.most)
+            return View(mixed=True, blocks=((block,),))
+        return View(
+            blocks=tuple(
+                tuple(
+                    self._block(number, kind, [members], ("neighbour", number, t, kind), sel)
+                    for kind, sel in enumerate(selection.sel)
+                )
+                for members in chosen
+                for t in [members.type]
+            )
+        )
 
-    def _block(self, kind: int, members: Ints, length: int, width: int) -> Neighbours:
+    def _block(
+        self,
+        number: int,
+        kind: int,
+        chosen: Sequence["_Members"],
+        name: tuple[str | int | None, ...],
+        limit: int,
+    ) -> Neighbours:
+        """Lay out the neighbours of one kind around the centres of some groups."""
+        selection, edges = self.selections[number], self.edges[number]
+        limit = min(limit, selection.most)
+        needed = max(
+            (int(edges.count[members.atoms, kind].max(initial=0)) for members in chosen), default=0
+        )
+        width = limit if selection.full else self.sizes.axis(name, needed, limit)
+        length = sum(members.length for members in chosen)
         displacement = np.empty((length, width, 3), self.dtype)
         index, count = np.empty((length, width), np.int64), np.empty(length, np.int64)
         library = kernels()
         fill = fill_block if library is None else library.neighbours.fill
-        fill(
-            self.edges,
-            kind,
-            members,
-            self.selection.rcut,
-            displacement=displacement,
-            index=index,
-            count=count,
-        )
+        first = 0
+        for members in chosen:
+            rows = slice(first, first + members.length)
+            first += members.length
+            fill(
+                edges,
+                kind,
+                members.atoms,
+                selection.rcut,
+                displacement=displacement[rows],
+                index=index[rows],
+                count=count[rows],
+            )
         return Neighbours(displacement=displacement, index=index, count=count)
 
     def _fparam(self, nframes: int) -> NDArray[Any] | None:
@@ -142,9 +170,30 @@ class Assembly:
         return out
 
 
+@dataclass(frozen=True)
+class _Members:
+    """Centres that make a group: their type, their places on the atom axis, and the group's length."""
+
+    type: int | None
+    atoms: Ints
+    length: int
+
+
+def _group(members: _Members, natoms: int) -> Group:
+    place = np.full(members.length, natoms - 1, np.int64)
+    place[: len(members.atoms)] = members.atoms
+    return Group(type=members.type, place=place)
+
+
+def ntypes_of(selections: Sequence[Selection]) -> int:
+    """Return the number of types of the model that selections belong to."""
+    first = selections[0]
+    return len(first.sel if first.types is None else first.types)
+
+
 def assemble(
     frames: Sequence[Frame],
-    selection: Selection,
+    selections: Sequence[Selection],
     sizes: Sizes,
     dtype: str = "float64",
     *,
@@ -154,7 +203,7 @@ def assemble(
 
     Args:
         frames: the frames, already checked.
-        selection: the neighbours that the model asks for.
+        selections: the neighbours that the model asks for.
         sizes: how far to pad.
         dtype: dtype of the displacements and parameters.
         first: number of the first frame, for messages.
@@ -163,5 +212,7 @@ def assemble(
         DPError: two atoms of a frame are at the same place.
     """
     types = np.concatenate([frame.types[frame.types >= 0] for frame in frames])
-    edges = edges_of(frames, selection, first)
-    return Assembly(frames, selection, sizes, dtype, types, edges)
+    found = {
+        selection: edges_of(frames, selection, first) for selection in dict.fromkeys(selections)
+    }
+    return Assembly(frames, selections, sizes, dtype, types, [found[s] for s in selections])

@@ -8,16 +8,21 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from dpcore.backend import Adapter
-from dpcore.errors import DPError
+from dpcore.errors import DPError, suggest
 from dpcore.formats import Document
-from dpcore.infer.engine import Engine, TreeEngine
-from dpcore.infer.evaluator import Evaluator
+from dpcore.frames import Floats, Frame
+from dpcore.infer.deep_embedding import LastHidden, type_embeddings
+from dpcore.infer.deep_facts import Facts
+from dpcore.infer.engine import TreeEngine
 from dpcore.infer.inputs import frames_from_arrays
 from dpcore.infer.opening import OpenedModel, open_model
-from dpcore.models.energy import EnergyModel
+from dpcore.infer.whole import WholeEvaluator
+from dpcore.output import Output
+
+_DTYPES = {"native": "float64", "fp64": "float64", "fp32": "float32"}
 
 
-class DeepEval:
+class DeepEval(Facts):
     """A model file, ready to evaluate on one backend.
 
     Args:
@@ -30,7 +35,8 @@ class DeepEval:
             where the backend has kernels for them. ``False`` evaluates the networks.
 
     Raises:
-        DPError: an unknown or damaged file, or a backend or device that is not there.
+        DPError: an unknown or damaged file, a backend or device that is not there, or a model that
+            predicts something else.
     """
 
     def __init__(
@@ -44,7 +50,7 @@ class DeepEval:
         tables: bool | None = None,
     ) -> None:
         opened = open_model(path, backend, device, dtype=dtype, compiled=compiled, tables=tables)
-        self._start(opened.document, opened.engine)
+        self._start(opened)
 
     @classmethod
     def from_document(
@@ -57,24 +63,33 @@ class DeepEval:
         tables: bool | None = None,
     ) -> Self:
         """Make an evaluator of a model that is already in memory."""
-        engine = TreeEngine(document.model, adapter, device=device, dtype=dtype, tables=tables)
-        return cls.from_opened(OpenedModel(document, engine))
+        engines = {
+            name: TreeEngine(part, adapter, device=device, dtype=dtype, tables=tables)
+            for name, part in document.model.parts.items()
+        }
+        return cls.from_opened(OpenedModel(document, engines))
 
     @classmethod
     def from_opened(cls, opened: OpenedModel) -> Self:
         """Make an evaluator of a model whose engine has been chosen."""
         self = cls.__new__(cls)
-        self._start(opened.document, opened.engine)
+        self._start(opened)
         return self
 
-    def _start(self, document: Document, engine: Engine) -> None:
-        self.document, self.engine = document, engine
-        self._evaluator = Evaluator(document.model, engine)
+    @classmethod
+    def fits(cls, output: Output) -> bool:  # noqa: ARG003
+        """Return whether this class has the calls for what a model predicts."""
+        return True
 
-    @property
-    def model(self) -> EnergyModel:
-        """The model tree, with NumPy arrays."""
-        return self.document.model
+    def _start(self, opened: OpenedModel) -> None:
+        output = opened.document.model.output
+        if not self.fits(output):
+            raise DPError(
+                f"{type(self).__name__}: the model predicts {output.total}; open it with "
+                "dpcore.infer.load, which takes the class for it"
+            )
+        self.document, self.engine = opened.document, opened.engine
+        self._evaluator = WholeEvaluator(opened.document.model, opened.engines)
 
     def evaluate(
         self,
@@ -86,6 +101,7 @@ class DeepEval:
         *,
         spin: ArrayLike | None = None,
         pbc: Sequence[bool] = (True, True, True),
+        mixed_type: bool = False,
     ) -> dict[str, np.ndarray]:
         """Return everything the model predicts, by DeePMD-kit's names.
 
@@ -95,17 +111,20 @@ class DeepEval:
             atom_types: ``(natoms,)``, or ``(nframes, natoms)`` with -1 for atoms that are not there.
             fparam: frame parameters, ``(nframes, n)`` or ``(n,)``.
             aparam: atomic parameters, ``(nframes, natoms, n)``, ``(natoms, n)`` or ``(n,)``.
-            spin: spins, for models that take them.
+            spin: spins, ``(nframes, natoms, 3)`` or ``(natoms, 3)``, for models that take them.
             pbc: along which lattice vectors the cells repeat.
+            mixed_type: read flat ``atom_types`` as one row for each frame.
 
         Returns:
+            arrays with the frames first, then, for what belongs to an atom, the atoms. An energy comes as
             ``energy (nframes, 1)``, ``atom_energy (nframes, natoms, 1)``, eV; ``force (nframes, natoms,
-            3)``, eV/Å; ``virial (nframes, 9)``, ``atom_virial (nframes, natoms, 9)``, eV; ``mask
-            (nframes, natoms)``, 1 where an atom counts.
+            3)``, eV/Å; ``virial (nframes, 9)``, ``atom_virial (nframes, natoms, 9)``, eV; with spins also
+            ``force_mag (nframes, natoms, 3)``, eV/μB, and ``mask_mag (nframes, natoms, 1)``. Derivatives
+            of a vector have its axis before their own. ``mask (nframes, natoms)`` is 1 where an atom
+            counts.
         """
-        if spin is not None:
-            raise DPError("spin: this model takes none; leave it out")
-        frames = frames_from_arrays(self.model, coords, cells, atom_types, fparam, aparam, pbc)
+        given = coords, cells, atom_types, fparam, aparam
+        frames = frames_from_arrays(self.model, *given, spin=spin, pbc=pbc, mixed_type=mixed_type)
         predictions = self._evaluator.predict(frames)
         return {name: np.stack([p[name] for p in predictions]) for name in predictions[0]}
 
@@ -116,38 +135,82 @@ class DeepEval:
         atom_types: ArrayLike,
         fparam: ArrayLike | None = None,
         aparam: ArrayLike | None = None,
+        mixed_type: bool = False,
+        dtype: str = "native",
+        *,
+        spin: ArrayLike | None = None,
     ) -> np.ndarray:
-        """Return the descriptors, ``(nframes, natoms, width)``; arguments as in :meth:`evaluate`."""
-        frames = frames_from_arrays(self.model, coords, cells, atom_types, fparam, aparam)
-        return np.stack([result["descriptor"] for result in self._evaluator.describe(frames)])
+        """Return the descriptors, ``(nframes, natoms, width)``; arguments as in :meth:`evaluate`.
 
-    def get_rcut(self) -> float:
-        """Return the cutoff, Å."""
-        return self.model.selection.rcut
+        Of a model with spins, the virtual atoms' follow those of the atoms. The ``dtype`` of the result is
+        ``fp64``, the same as ``native``, or ``fp32``.
+        """
+        given = coords, cells, atom_types, fparam, aparam
+        frames = frames_from_arrays(self.model, *given, spin=spin, mixed_type=mixed_type)
+        return np.stack(self._describe(frames)).astype(_dtype(dtype))
 
-    def get_type_map(self) -> list[str]:
-        """Return the names of the atom types."""
-        return list(self.model.type_map)
+    def eval_fitting_last_layer(
+        self,
+        coords: ArrayLike,
+        cells: ArrayLike | None,
+        atom_types: ArrayLike,
+        fparam: ArrayLike | None = None,
+        aparam: ArrayLike | None = None,
+        mixed_type: bool = False,
+        dtype: str = "native",
+    ) -> np.ndarray:
+        """Return what the last hidden layer of the fitting networks gives, ``(nframes, natoms, n)``.
 
-    def get_ntypes(self) -> int:
-        """Return the number of atom types."""
-        return len(self.model.type_map)
+        Arguments are those of :meth:`eval_descriptor`.
 
-    def get_sel(self) -> list[int]:
-        """Return the largest number of neighbours of each type."""
-        return list(self.model.selection.sel)
+        Raises:
+            DPError: the model has no fitting network, or virtual atoms.
+        """
+        given = coords, cells, atom_types, fparam, aparam
+        return self.eval_embedding(*given, mixed_type=mixed_type, dtype=dtype)[1]
 
-    def get_dim_fparam(self) -> int:
-        """Return the number of frame parameters."""
-        return self.model.fitting.numb_fparam
+    def eval_embedding(
+        self,
+        coords: ArrayLike,
+        cells: ArrayLike | None,
+        atom_types: ArrayLike,
+        fparam: ArrayLike | None = None,
+        aparam: ArrayLike | None = None,
+        mixed_type: bool = False,
+        dtype: str = "fp32",
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return vectors that stand for atoms and frames.
 
-    def get_dim_aparam(self) -> int:
-        """Return the number of atomic parameters."""
-        return self.model.fitting.numb_aparam
+        Arguments are those of :meth:`eval_descriptor`.
 
-    def has_default_fparam(self) -> bool:
-        """Return whether frames may come without frame parameters."""
-        return self.model.fitting.default_fparam is not None
+        Returns:
+            descriptors ``(nframes, natoms, width)``, what the last hidden layer of the fitting networks
+            gives ``(nframes, natoms, n)``, and its sum over the atoms that count ``(nframes, n)``.
+
+        Raises:
+            DPError: the model has no fitting network, or virtual atoms.
+        """
+        layer, kind = LastHidden.of(self.model), _dtype(dtype)
+        given = coords, cells, atom_types, fparam, aparam
+        frames = frames_from_arrays(self.model, *given, mixed_type=mixed_type)
+        descriptors = self._describe(frames)
+        hidden = [layer(f, rows) for f, rows in zip(frames, descriptors, strict=True)]
+        excluded = self.model.atom_exclude_types
+        counted = [(f.types >= 0) & ~np.isin(f.types, excluded) for f in frames]
+        total = [np.sum(x[here], axis=0) for x, here in zip(hidden, counted, strict=True)]
+        first, second, third = (np.stack(x).astype(kind) for x in (descriptors, hidden, total))
+        return first, second, third
+
+    def eval_typeebd(self) -> np.ndarray:
+        """Return the vectors of the atom types, and of no type, ``(ntypes + 1, n)``.
+
+        Raises:
+            DPError: the model has no type embedding.
+        """
+        return type_embeddings(self.model)
+
+    def _describe(self, frames: Sequence[Frame]) -> list[Floats]:
+        return [result["descriptor"] for result in self._evaluator.describe(frames)]
 
     def __enter__(self) -> Self:
         return self
@@ -157,3 +220,9 @@ class DeepEval:
 
     def close(self) -> None:
         """Do nothing; the model is freed with the object. Here for DeePMD-kit's callers."""
+
+
+def _dtype(name: str) -> str:
+    if name not in _DTYPES:
+        raise DPError(f"dtype: {name!r} is unknown{suggest(name, _DTYPES)}")
+    return _DTYPES[name]

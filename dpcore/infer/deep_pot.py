@@ -6,10 +6,16 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from dpcore.infer.deep_eval import DeepEval
+from dpcore.output import Output
 
 
 class DeepPot(DeepEval):
     """A potential energy model; see :class:`~dpcore.infer.deep_eval.DeepEval` for its arguments."""
+
+    @classmethod
+    def fits(cls, output: Output) -> bool:
+        """Return whether an output is an energy with forces."""
+        return output.total == "energy" and output.differentiable
 
     def eval(
         self,
@@ -21,6 +27,7 @@ class DeepPot(DeepEval):
         aparam: ArrayLike | None = None,
         mixed_type: bool = False,
         *,
+        spin: ArrayLike | None = None,
         pbc: Sequence[bool] = (True, True, True),
     ) -> tuple[np.ndarray, ...]:
         """Return energy, force and virial in DeePMD-kit's order.
@@ -33,17 +40,18 @@ class DeepPot(DeepEval):
             fparam: frame parameters, ``(nframes, n)`` or ``(n,)``.
             aparam: atomic parameters, ``(nframes, natoms, n)``, ``(natoms, n)`` or ``(n,)``.
             mixed_type: read flat ``atom_types`` as one row for each frame.
+            spin: spins, ``(nframes, natoms, 3)`` or ``(natoms, 3)``, for models that take them.
             pbc: along which lattice vectors the cells repeat.
 
         Returns:
             energy ``(nframes, 1)`` in eV, force ``(nframes, natoms, 3)`` in eV/Å, virial ``(nframes, 9)``
             in eV; with ``atomic`` also atomic energy ``(nframes, natoms, 1)`` and virial ``(nframes,
-            natoms, 9)``.
+            natoms, 9)``; of a model with spins also magnetic force ``(nframes, natoms, 3)`` in eV/μB and
+            which atoms have one ``(nframes, natoms, 1)``.
         """
-        if mixed_type and np.ndim(atom_types) == 1:
-            atom_types = np.reshape(atom_types, (len(np.atleast_2d(coords)), -1))
-        out = self.evaluate(coords, cells, atom_types, fparam, aparam, pbc=pbc)
+        given = coords, cells, atom_types, fparam, aparam
+        out = self.evaluate(*given, spin=spin, pbc=pbc, mixed_type=mixed_type)
         names = ["energy", "force", "virial"]
-        if atomic:
-            names += ["atom_energy", "atom_virial"]
+        names += ["atom_energy", "atom_virial"] if atomic else []
+        names += ["force_mag", "mask_mag"] if self.has_spin else []
         return tuple(out[name] for name in names)

@@ -1,13 +1,21 @@
 """The edges of frames, found by the kernels where they are installed."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dpcore.infer.frames import Floats, Frame
+from dpcore.errors import DPError
+from dpcore.frames import Floats, Frame
 from dpcore.neighbours.cell import Box
-from dpcore.neighbours.edges import Edges, find_edges, join_edges
+from dpcore.neighbours.edges import (
+    Edges,
+    among_all,
+    find_edges,
+    join_edges,
+    without_excluded,
+)
 from dpcore.neighbours.pairs import coincidence
 from dpcore.neighbours.search import usable_input
 from dpcore.neighbours.selection import Selection
@@ -30,14 +38,39 @@ def edges_of(frames: Sequence[Frame], selection: Selection, first: int) -> Edges
     parts, starts, start = [], [], 0
     for number, frame in enumerate(frames, first):
         real = frame.types >= 0
+        present = _present(frame, number)[real] if selection.masked else slice(None)
         coord, box = usable_input(frame.coord[real], frame.cell, selection.rcut, frame.pbc, number)
-        parts.append(_find(coord, frame.types[real], box, selection, number))
+        types = frame.types[real]
+        if selection.types is not None:
+            types = np.array(selection.types)[types]
+        found = _find(coord[present], types[present], box, selection, number)
+        parts.append(found if isinstance(present, slice) else among_all(found, present))
         starts.append(start)
         start += len(coord)
-    return join_edges(parts, len(selection.sel), starts)
+    return join_edges(parts, 1 if selection.mixed else len(selection.sel), starts)
+
+
+def _present(frame: Frame, number: int) -> NDArray[np.bool_]:
+    """Return which atoms of a frame its atomic parameters say are there."""
+    if frame.cell is not None and any(frame.pbc):
+        raise DPError(
+            f"frame {number}: has a periodic cell; the model's atoms see each other at any distance, so that "
+            "frames must be open: leave the cell out"
+        )
+    assert frame.aparam is not None
+    present: NDArray[np.bool_] = np.trunc(frame.aparam[:, 0]) != 0
+    return present
 
 
 def _find(coord: Floats, types: Ints, box: Box, selection: Selection, frame: int) -> Edges:
+    if not selection.mixed:
+        return _find_typed(coord, types, box, selection, frame)
+    alike = replace(selection, sel=(selection.most,), exclude=(), mixed=False)
+    edges = _find_typed(coord, np.zeros_like(types), box, alike, frame)
+    return without_excluded(edges, types, selection.allowed()) if selection.exclude else edges
+
+
+def _find_typed(coord: Floats, types: Ints, box: Box, selection: Selection, frame: int) -> Edges:
     library = kernels()
     found = library and library.neighbours.search(
         coord=coord,
@@ -46,6 +79,7 @@ def _find(coord: Floats, types: Ints, box: Box, selection: Selection, frame: int
         periodic=box.pbc,
         cutoff=selection.rcut,
         sel=np.array(selection.sel, np.int64),
+        total=selection.most,
         allowed=selection.allowed(),
     )
     # There are no kernels, or they leave this frame to NumPy.

@@ -1,7 +1,7 @@
 """What evaluates batches: a model tree on a backend, or a compiled file."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, cast
 
@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from dpcore.backend.adapter import Adapter, to_backend
 from dpcore.batch import Batch, blocks
-from dpcore.models.energy import EnergyModel
+from dpcore.models import Model
 from dpcore.models.prediction import describe, predict
-from dpcore.models.prepare import prepare
+from dpcore.neighbours.selection import Selection
 from dpcore.neighbours.sizes import ExactSizes, RecurringSizes, Sizes
 from dpcore.tree import Leaf, map_arrays, rebuild
 from dpcore.xp import check_dtype
@@ -36,6 +36,7 @@ class Engine(Protocol):
         version: version of its framework.
         device: where it runs, in words.
         dtype: dtype of the displacements it takes.
+        selections: the neighbours that its batches hold.
         sizes: how batches for it are padded.
         batch_atoms: how many atoms are best evaluated together.
     """
@@ -44,11 +45,12 @@ class Engine(Protocol):
     version: str
     device: str
     dtype: str
+    selections: Sequence[Selection]
     sizes: Sizes
     batch_atoms: int
 
     def predict(self, batch: Batch) -> Arrays:
-        """Return energies, forces and virials (see :func:`dpcore.models.prediction.predict`)."""
+        """Return what the model predicts (see :func:`dpcore.models.prediction.predict`)."""
         ...
 
     def describe(self, batch: Batch) -> Arrays:
@@ -75,7 +77,7 @@ class TreeEngine:
 
     def __init__(
         self,
-        model: EnergyModel,
+        model: Model,
         adapter: Adapter,
         *,
         device: str | None = None,
@@ -92,12 +94,13 @@ class TreeEngine:
         self._device = adapter.device(device)
         self._kernels = adapter.kernels(self._device) if kernels else ()
         self._default = self._ready(tables="table" in self._kernels if tables is None else tables)
-        self.batch_atoms = BATCH_ATOMS_FUSED if self._default.model.fused else BATCH_ATOMS
+        self.selections = self._default.model.selections
+        self.batch_atoms = BATCH_ATOMS_FUSED if self._default.model.is_fused else BATCH_ATOMS
         self._networks: _Ready | None = None
         self.beyond_tables, self._told = 0, False
 
     def predict(self, batch: Batch) -> Arrays:
-        """Return energies, forces and virials of a NumPy batch."""
+        """Return what the model predicts for a NumPy batch."""
         ready = self._ready_for(batch)
         return self._run(ready, ready.predict, batch)
 
@@ -110,11 +113,11 @@ class TreeEngine:
         """Make the model ready, on the device."""
         adapter = self._adapter
         narrow = cast_model(self._model, self.dtype)
-        tree = prepare(narrow, tables=tables, kernels=self._kernels)
+        tree = narrow.prepared(tables=tables, kernels=self._kernels)
         tree = map_arrays(cache_aligned, tree)
         return _Ready(
             model=to_backend(adapter, tree, self._device),
-            reach=tree.descriptor.reach,
+            reach=tree.reach,
             predict=adapter.compile(
                 lambda model, batch: predict(adapter, model, batch), requested=self._compiled
             ),
@@ -161,7 +164,7 @@ class _Ready:
     ``reach`` is the distance, Å, below which a neighbour is beyond the model's tables.
     """
 
-    model: EnergyModel
+    model: Model
     reach: float
     predict: Any
     describe: Any
@@ -207,11 +210,11 @@ def _sizes(adapter: Adapter, *, compiled: bool) -> Sizes:
     return RecurringSizes(exported=True) if compiled else ExactSizes()
 
 
-def cast_model(model: EnergyModel, dtype: str) -> EnergyModel:
+def cast_model(model: Model, dtype: str) -> Model:
     """Return the model for evaluation in ``dtype``; float64 leaves every array as it is stored."""
 
     def cast_leaf(_: str, leaf: Leaf) -> Any:
         narrower = leaf.value.dtype == np.float64 and not leaf.exact
         return leaf.value.astype(dtype) if narrower else leaf.value
 
-    return cast("EnergyModel", rebuild(model, cast_leaf))
+    return cast("Model", rebuild(model, cast_leaf))

@@ -8,17 +8,15 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from dpcore.errors import DPError
+from dpcore.frames import Frame, Prediction, split
 from dpcore.infer.assemble import Assembly, assemble
 from dpcore.infer.engine import Arrays, Engine
-from dpcore.infer.frames import Frame, Prediction, split
-from dpcore.models.energy import EnergyModel
+from dpcore.models import Model, Output
 
 log = logging.getLogger(__name__)
 
 # A frame that is larger than a batch is evaluated in at most this many.
 MOST_BATCHES = 64
-
-PER_FRAME = frozenset({"energy", "virial"})
 
 
 class Evaluator:
@@ -31,16 +29,15 @@ class Evaluator:
             variable ``DP_INFER_BATCH_SIZE`` overrides the default.
     """
 
-    def __init__(self, model: EnergyModel, engine: Engine, batch_atoms: int | None = None) -> None:
+    def __init__(self, model: Model, engine: Engine, batch_atoms: int | None = None) -> None:
         self.model, self.engine = model, engine
         self._batch_atoms = batch_atoms or _batch_size(engine.batch_atoms)
         self._warned = False
 
     def predict(self, frames: Sequence[Frame]) -> list[Prediction]:
-        """Return energy, force, virial, atomic energy and virial and mask of each frame, float64.
+        """Return the predictions and ``mask (atom,)`` of each frame, float64.
 
-        Shapes: ``energy (1,)``, ``force (atom, 3)``, ``virial (9,)``, ``atom_energy (atom, 1)``,
-        ``atom_virial (atom, 9)``, ``mask (atom,)``; eV and eV/Å.
+        Names and shapes are those of the model's output; those of atoms have their axis first.
         """
         predictions: list[Prediction] = []
         for assembly in self._assemblies(frames):
@@ -48,7 +45,7 @@ class Evaluator:
             for batch in assembly.batches(self._centres(assembly)):
                 for name, value in self.engine.predict(batch).items():
                     totals[name] = totals[name] + value if name in totals else value
-            predictions += _by_frame(assembly, totals)
+            predictions += _by_frame(assembly, totals, self.model.output)
         for frame, prediction in zip(frames, predictions, strict=True):
             prediction["mask"] = self._mask(frame)
         return predictions
@@ -81,20 +78,24 @@ class Evaluator:
         return max(1, math.ceil(atoms / batches))
 
     def _assemblies(self, frames: Sequence[Frame]) -> Iterator[Assembly]:
-        engine, selection, first = self.engine, self.model.selection, 0
+        engine, first = self.engine, 0
         for batch in split(frames, self._batch_atoms):
-            assembly = assemble(batch, selection, engine.sizes, engine.dtype, first=first)
+            assembly = assemble(batch, engine.selections, engine.sizes, engine.dtype, first=first)
             first += len(batch)
-            if assembly.overfull and not self._warned:
+            self._warn(assembly)
+            yield assembly
+
+    def _warn(self, assembly: Assembly) -> None:
+        for selection, edges in zip(assembly.selections, assembly.edges, strict=True):
+            if edges.overfull and not self._warned:
                 self._warned = True
                 log.warning(
                     "some atoms have up to %d more neighbours than sel = %s allows within %g Å; "
                     "the nearest are used, as in DeePMD-kit",
-                    assembly.overfull,
-                    list(selection.sel),
+                    edges.overfull,
+                    selection.most if selection.mixed else list(selection.sel),
                     selection.rcut,
                 )
-            yield assembly
 
     def _mask(self, frame: Frame) -> np.ndarray:
         excluded = np.isin(frame.types, self.model.atom_exclude_types)
@@ -108,12 +109,12 @@ def _batch_size(usual: int) -> int:
     return int(text)
 
 
-def _by_frame(assembly: Assembly, outputs: Arrays) -> list[Prediction]:
+def _by_frame(assembly: Assembly, outputs: Arrays, output: Output) -> list[Prediction]:
     nframes = len(assembly.frames)
     results: list[Prediction] = [{} for _ in range(nframes)]
     for name, value in outputs.items():
-        wide = value.reshape(len(value), -1).astype(np.float64)
-        rows = wide[:nframes] if name in PER_FRAME else assembly.split(wide)
+        wide = value.reshape(len(value), *output.shapes()[name]).astype(np.float64)
+        rows = wide[:nframes] if name in output.per_frame else assembly.split(wide)
         for result, row in zip(results, rows, strict=True):
             result[name] = row
     return results

@@ -7,19 +7,22 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from dpcore.errors import DPError
-from dpcore.infer.frames import Floats, Frame
-from dpcore.models.energy import EnergyModel
+from dpcore.frames import Floats, Frame
+from dpcore.models import Model
 from dpcore.neighbours.cell import check_cell, check_coordinates
 
 
 def frames_from_arrays(
-    model: EnergyModel,
+    model: Model,
     coords: ArrayLike,
     cells: ArrayLike | None,
     atom_types: ArrayLike,
     fparam: ArrayLike | None = None,
     aparam: ArrayLike | None = None,
+    *,
+    spin: ArrayLike | None = None,
     pbc: Sequence[bool] = (True, True, True),
+    mixed_type: bool = False,
 ) -> list[Frame]:
     """Check user input and split it into frames.
 
@@ -30,11 +33,15 @@ def frames_from_arrays(
         atom_types: ``(atom,)``, or ``(frame, atom)`` with -1 for atoms that are not there.
         fparam: ``(frame, n)``, or ``(n,)`` for all frames.
         aparam: ``(frame, atom, n)``, ``(atom, n)`` for all frames, or ``(n,)`` for all atoms.
+        spin: ``(frame, atom, 3)`` or ``(atom, 3)`` for all frames.
         pbc: along which lattice vectors the cells repeat.
+        mixed_type: read flat ``atom_types`` as one row for each frame.
 
     Raises:
         DPError: shapes that do not fit, values that are not finite, unknown types.
     """
+    if mixed_type and np.ndim(atom_types) == 1:
+        atom_types = np.reshape(atom_types, (len(np.atleast_2d(coords)), -1))
     types = _types(atom_types, len(model.type_map))
     coord = _coordinates(coords, types.shape[-1])
     nframes, natoms = coord.shape[:2]
@@ -47,6 +54,7 @@ def frames_from_arrays(
     cell = None if cells is None else _cells(cells, nframes)
     frame_parameters = _fparam(model, fparam, nframes)
     atom_parameters = _aparam(model, aparam, nframes, natoms)
+    spins = _spin(model, spin, nframes, natoms)
     for number in range(nframes):
         check_coordinates(coord[number][types[number] >= 0], number)
         if cell is not None and all(pbc):
@@ -60,6 +68,7 @@ def frames_from_arrays(
             (a, b, c),
             None if frame_parameters is None else frame_parameters[i],
             None if atom_parameters is None else atom_parameters[i],
+            None if spins is None else spins[i],
         )
         for i in range(nframes)
     ]
@@ -110,8 +119,8 @@ def _cells(cells: ArrayLike, nframes: int) -> Floats:
     return np.broadcast_to(cell.reshape(-1, 3, 3), (nframes, 3, 3))
 
 
-def _fparam(model: EnergyModel, fparam: ArrayLike | None, nframes: int) -> Floats | None:
-    width, default = model.fitting.numb_fparam, model.fitting.default_fparam
+def _fparam(model: Model, fparam: ArrayLike | None, nframes: int) -> Floats | None:
+    width, default = model.numb_fparam, model.default_fparam
     if not width:
         _refuse("fparam", fparam)
         return None
@@ -125,10 +134,8 @@ def _fparam(model: EnergyModel, fparam: ArrayLike | None, nframes: int) -> Float
     return _finite(np.broadcast_to(values.reshape(-1, width), (nframes, width)), "fparam")
 
 
-def _aparam(
-    model: EnergyModel, aparam: ArrayLike | None, nframes: int, natoms: int
-) -> Floats | None:
-    width = model.fitting.numb_aparam
+def _aparam(model: Model, aparam: ArrayLike | None, nframes: int, natoms: int) -> Floats | None:
+    width = model.numb_aparam
     if not width:
         _refuse("aparam", aparam)
         return None
@@ -141,6 +148,19 @@ def _aparam(
     raise DPError(
         f"aparam: shape {values.shape} does not fit; give {full}, {full[1:]} or ({width},)"
     )
+
+
+def _spin(model: Model, spin: ArrayLike | None, nframes: int, natoms: int) -> Floats | None:
+    if not model.takes_spin:
+        if spin is not None and np.size(spin):
+            raise DPError("spin: the model takes none; leave it out")
+        return None
+    if spin is None:
+        raise DPError("spin: the model needs the spins of the atoms; pass spin=")
+    values, full = _floats(spin, "spin"), (nframes, natoms, 3)
+    if values.size not in {3 * natoms, 3 * nframes * natoms}:
+        raise DPError(f"spin: shape {values.shape} does not fit; give {full} or {full[1:]}")
+    return np.broadcast_to(values.reshape(-1, natoms, 3), full)
 
 
 def _refuse(name: str, values: Any) -> None:

@@ -1,5 +1,6 @@
 """Opening a model file: which backend evaluates it, and how."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -13,10 +14,15 @@ from dpcore.registry import canonical_backend, format_of
 
 @dataclass(frozen=True)
 class OpenedModel:
-    """A model file's content and what evaluates it."""
+    """A model file's content and what evaluates each part of it."""
 
     document: Document
-    engine: Engine
+    engines: Mapping[str, Engine]
+
+    @property
+    def engine(self) -> Engine:
+        """The engine of the first part; where and how it runs is the same for all."""
+        return next(iter(self.engines.values()))
 
 
 def open_model(
@@ -46,7 +52,10 @@ def open_model(
     as_compiled = dtype is None and not compiled and not tables
     if form.compiled and name == form.backend and as_compiled:
         return OpenedModel(document, cast("Exporter", adapter).load(Path(path), document, device))
-    engine = TreeEngine(
-        document.model, adapter, device=device, dtype=dtype, compiled=compiled, tables=tables
-    )
-    return OpenedModel(document, engine)
+    engines = {
+        name: TreeEngine(
+            part, adapter, device=device, dtype=dtype, compiled=compiled, tables=tables
+        )
+        for name, part in document.model.parts.items()
+    }
+    return OpenedModel(document, engines)

@@ -1,6 +1,6 @@
 """The inputs of an exported program: the arrays of a batch in which every type has its group."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -8,11 +8,16 @@ from typing import Any
 import numpy as np
 
 from dpcore import tree
-from dpcore.batch import Batch, Group, Neighbours
-from dpcore.models.energy import EnergyModel
+from dpcore.batch import Batch, Group, Neighbours, View
+from dpcore.infer.assemble import ntypes_of
+from dpcore.models import Model
+from dpcore.neighbours.selection import Selection
+from dpcore.xp import namespace
 
 # Beyond the small constants that appear in shapes, so that none is taken for an axis that varies.
 _FIRST_LENGTH = 11
+
+_ARRAYS = {"displacement": "float64", "index": "int64", "count": "int64"}
 
 
 @dataclass(frozen=True)
@@ -20,7 +25,7 @@ class Input:
     """One input array.
 
     Attributes:
-        path: its place in the batch, such as ``groups.0.blocks.1.displacement``.
+        path: its place in the batch, such as ``views.0.blocks.1.0.displacement``.
         dtype: its dtype.
         axes: length of each axis, a number, or a name where the length varies.
     """
@@ -42,7 +47,9 @@ class Signature:
     Attributes:
         inputs: the arrays of the batch, in the order of its tree.
         limits: largest length of the axes that have one.
-        skeleton: the batch with each array replaced by its path.
+        skeleton: the batch with each array replaced by its path. Where a view mixes the types of typed
+            groups, it has a block for each group: tracers could not know that the length of one block is
+            the sum of those of the groups.
     """
 
     inputs: tuple[Input, ...]
@@ -56,7 +63,13 @@ class Signature:
 
     def batch(self, values: Mapping[str, Any]) -> Batch:
         """Return the batch with the arrays given by path."""
-        return tree.replace(self.skeleton, values)
+        batch = tree.replace(self.skeleton, values)
+        return batch.with_(views=tuple(map(_merged, batch.views)))
+
+    def values(self, batch: Batch) -> dict[str, Any]:
+        """Return the arrays of a NumPy batch by path."""
+        lengths = [len(group.place) for group in batch.groups]
+        return tree.arrays(batch.with_(views=tuple(_divided(v, lengths) for v in batch.views)))
 
     def example(self) -> dict[str, np.ndarray]:
         """Return arrays to trace with, by path; where limits allow it, no two axes are equally long."""
@@ -71,33 +84,82 @@ class Signature:
         return arrays
 
 
-def signature(model: EnergyModel) -> Signature:
-    """Return the inputs that an exported program of a model takes."""
-    selection, fitting = model.selection, model.fitting
-    ntypes, limits, inputs = len(model.type_map), dict[str, int](), list[Input]()
-    for centre in range(ntypes):
-        centres = f"n{centre}"
-        inputs.append(Input(f"groups.{centre}.place", "int64", (centres,)))
-        for kind, sel in enumerate(selection.sel):
-            width: str | int = f"k{centre}_{kind}" if sel > 1 else sel
-            if isinstance(width, str):
-                limits[width] = sel
-            block = f"groups.{centre}.blocks.{kind}"
-            inputs.append(Input(f"{block}.displacement", "float64", (centres, width, 3)))
-            inputs.append(Input(f"{block}.index", "int64", (centres, width)))
-            inputs.append(Input(f"{block}.count", "int64", (centres,)))
-    inputs.append(Input("frame", "int64", ("atoms",)))
-    inputs.append(Input("natoms", "int64", ("frames",)))
-    if fitting.numb_fparam:
-        inputs.append(Input("fparam", "float64", ("frames", fitting.numb_fparam)))
-    if fitting.numb_aparam:
-        inputs.append(Input("aparam", "float64", ("atoms", fitting.numb_aparam)))
-    neighbours = Neighbours(displacement="", index="", count="")
-    batch = Batch(
-        groups=tuple(Group(type=t, place="", blocks=(neighbours,) * ntypes) for t in range(ntypes)),
-        frame="",
-        natoms="",
-        fparam="" if fitting.numb_fparam else None,
-        aparam="" if fitting.numb_aparam else None,
+def _merged(view: View) -> View:
+    """Return a view of mixed types with one block."""
+    if not view.mixed or len(view.blocks) == 1:
+        return view
+    parts = [row[0] for row in view.blocks]
+    xp = namespace(parts[0].index)
+    whole = {key: xp.concat([getattr(part, key) for part in parts], axis=0) for key in _ARRAYS}
+    return view.with_(blocks=((Neighbours(**whole),),))
+
+
+def _divided(view: View, lengths: Sequence[int]) -> View:
+    """Return a view of mixed types with a block for each group."""
+    if not view.mixed or len(lengths) == 1:
+        return view
+    ends = np.cumsum(lengths)[:-1]
+    parts = {key: np.split(getattr(view.blocks[0][0], key), ends) for key in _ARRAYS}
+    rows = (
+        Neighbours(**{key: values[i] for key, values in parts.items()}) for i in range(len(lengths))
     )
-    return Signature(tuple(inputs), limits, tree.skeleton(batch))
+    return view.with_(blocks=tuple((row,) for row in rows))
+
+
+def signature(model: Model) -> Signature:
+    """Return the inputs that an exported program of a prepared model takes."""
+    selections, writer = model.selections, _Writer([], {})
+    mixed = all(selection.mixed for selection in selections)
+    types = [None] if mixed else list(range(ntypes_of(selections)))
+    groups = tuple(writer.group(number, t) for number, t in enumerate(types))
+    views = tuple(writer.view(number, s, len(types)) for number, s in enumerate(selections))
+    writer.add("frame", "int64", ("atoms",))
+    writer.add("natoms", "int64", ("frames",))
+    writer.add("types", "int64", ("atoms",))
+    parameters = {"fparam": ("frames", model.numb_fparam), "aparam": ("atoms", model.numb_aparam)}
+    given = {
+        name: writer.add(name, "float64", axes) for name, axes in parameters.items() if axes[1]
+    }
+    batch = Batch(groups=groups, views=views, frame="", natoms="", types="", **given)
+    return Signature(tuple(writer.inputs), writer.limits, tree.skeleton(batch))
+
+
+@dataclass(frozen=True)
+class _Writer:
+    """Collect the inputs of a batch while its skeleton is made."""
+
+    inputs: list[Input]
+    limits: dict[str, int]
+
+    def add(self, path: str, dtype: str, axes: tuple[str | int, ...]) -> str:
+        self.inputs.append(Input(path, dtype, axes))
+        return path
+
+    def group(self, number: int, t: int | None) -> Group:
+        return Group(type=t, place=self.add(f"groups.{number}.place", "int64", (f"n{number}",)))
+
+    def view(self, number: int, selection: Selection, groups: int) -> View:
+        limits = [selection.most] if selection.mixed else selection.sel
+        rows = (
+            tuple(
+                self.block(f"views.{number}.blocks.{row}.{kind}", row, limit, selection)
+                for kind, limit in enumerate(limits)
+            )
+            for row in range(groups)
+        )
+        return View(mixed=selection.mixed, blocks=tuple(rows))
+
+    def block(self, path: str, row: int, limit: int, selection: Selection) -> Neighbours:
+        limit = min(limit, selection.most)
+        width: str | int = limit
+        if limit > 1 and not selection.full:
+            # Blocks of mixed types are put together, so that they are equally wide.
+            _, view, _, _, kind = path.split(".")
+            width = f"k{view}" if selection.mixed else f"k{view}_{row}_{kind}"
+            self.limits[width] = limit
+        sizes: tuple[str | int, ...] = (f"n{row}", width)
+        return Neighbours(
+            displacement=self.add(f"{path}.displacement", "float64", (*sizes, 3)),
+            index=self.add(f"{path}.index", "int64", sizes),
+            count=self.add(f"{path}.count", "int64", sizes[:1]),
+        )

@@ -1,5 +1,26 @@
-"""Models: a descriptor and a fitting composed into a physical property."""
+"""Models: descriptors and fittings composed into physical properties."""
 
-from dpcore.models.energy import EnergyModel
+from dpcore.models.dipole_charge import DipoleChargeModel
+from dpcore.models.frozen import FrozenModel
+from dpcore.models.linear import LinearModel
+from dpcore.models.model import Model
+from dpcore.models.pair_table import PairTable
+from dpcore.models.pairwise_dprc import PairwiseDPRcModel
+from dpcore.models.spin import SpinModel
+from dpcore.models.standard import StandardModel
+from dpcore.models.zbl import ZBLModel
+from dpcore.output import ENERGY, Output
 
-__all__ = ["EnergyModel"]
+__all__ = [
+    "ENERGY",
+    "DipoleChargeModel",
+    "FrozenModel",
+    "LinearModel",
+    "Model",
+    "Output",
+    "PairTable",
+    "PairwiseDPRcModel",
+    "SpinModel",
+    "StandardModel",
+    "ZBLModel",
+]

@@ -3,7 +3,7 @@
 from functools import singledispatch
 from typing import Any
 
-from dpcore.batch import Batch, by_block, neighbour_index, places
+from dpcore.batch import Batch, by_block, by_view, neighbour_index, places
 from dpcore.xp import namespace, shape
 
 
@@ -19,8 +19,11 @@ def forces(slope: Any, displacement: Any, batch: Batch) -> tuple[Any, Any]:
         batch: the batch of the edges.
     """
     xp, natoms = namespace(displacement), shape(batch.frame)[0]
-    rows = by_block(batch, slope)
-    pull = xp.concat([sum((xp.sum(g, axis=1) for g in row), start=0.0) for row in rows], axis=0)
+    pull: Any = 0.0
+    for part, share in by_view(batch, slope, [1] * len(batch.views)):
+        rows = by_block(part.view, share)
+        each = [sum((xp.sum(g, axis=1) for g in row), start=0.0) for row in rows]
+        pull = pull + xp.concat(each, axis=0)
     virial = xp.reshape(slope[:, :, None] * displacement[:, None, :], (-1, 9))
     moved = xp.concat([slope, virial], axis=1)
     gathered = xp.segment_sum(moved, neighbour_index(batch), natoms)

@@ -1,21 +1,18 @@
-"""Energies, forces and virials from one backward pass to the displacements."""
+"""Properties, and their derivatives from one pass back to the displacements for each component."""
 
 from typing import Any
 
 from dpcore.backend.adapter import Adapter
 from dpcore.batch import Batch, displacements, places
-from dpcore.models.energy import EnergyModel
 from dpcore.models.forces import forces, fused_forces
+from dpcore.models.model import Model
 from dpcore.xp import as_type_of, namespace, shape
 
 Outputs = dict[str, Any]
 
-# What an energy model predicts, in the order of exported programs.
-OUTPUTS = ("energy", "atom_energy", "force", "virial", "atom_virial")
 
-
-def predict(adapter: Adapter, model: EnergyModel, batch: Batch) -> Outputs:
-    """Return everything an energy model predicts for a batch.
+def predict(adapter: Adapter, model: Model, batch: Batch) -> Outputs:
+    """Return everything a model predicts for a batch, by the names of its output.
 
     Args:
         adapter: the backend whose arrays ``model`` and ``batch`` hold.
@@ -23,31 +20,63 @@ def predict(adapter: Adapter, model: EnergyModel, batch: Batch) -> Outputs:
         batch: the frames.
 
     Returns:
-        ``energy (frame,)`` and ``atom_energy (atom,)`` in eV, ``force (atom, 3)`` in eV/Å,
-        ``virial (frame, 9)`` and ``atom_virial (atom, 9)`` in eV, atoms on the batch's flat axis.
+        the property of frames ``(frame, *shape)`` and of atoms ``(atom, *shape)``; where it is
+        differentiable ``force (atom, 3)``, ``virial (frame, 9)`` and ``atom_virial (atom, 9)``, with an
+        axis for the components of a vector before the last one. Atoms are on the batch's flat axis;
+        units are those of the output, per Å in forces.
     """
+    vectors, output = displacements(batch), model.output
+    if output.differentiable:
+        values, slopes = _with_slopes(adapter, model, batch, vectors)
+    else:
+        values, slopes = model.atomic(batch, vectors), []
+    xp, natoms, nframes = namespace(values), shape(batch.frame)[0], shape(batch.natoms)[0]
+    atomic = xp.segment_sum(values, places(batch), natoms)
+    total = xp.segment_sum(atomic, batch.frame, nframes)
+    if output.intensive:
+        total = total / xp.reshape(_counted(model, batch, total), (-1, *[1] * len(output.shape)))
+    predicted = {output.total: total, output.atomic: atomic}
+    if output.differentiable:
+        book = fused_forces if model.is_fused else forces
+        each = [book(slope, vectors, batch) for slope in slopes]
+        force, virial = (_joined(parts) for parts in zip(*each, strict=True))
+        predicted |= {
+            "force": force,
+            "virial": xp.segment_sum(as_type_of(virial, values), batch.frame, nframes),
+            "atom_virial": virial,
+        }
+    return predicted
 
-    def total(displacement: Any) -> tuple[Any, Any]:
-        energy = model.atomic(batch, displacement)
-        return namespace(energy).sum(energy), energy
 
-    vectors = displacements(batch)
-    (_, energy), gradient = adapter.value_and_grad(total)(vectors)
-    xp, natoms, nframes = namespace(energy), shape(batch.frame)[0], shape(batch.natoms)[0]
-    atom_energy = xp.segment_sum(energy, places(batch), natoms)
-    book = fused_forces if model.fused else forces
-    force, atom_virial = book(gradient, vectors, batch)
-    return {
-        "energy": xp.segment_sum(atom_energy, batch.frame, nframes),
-        "atom_energy": atom_energy,
-        "force": force,
-        "virial": xp.segment_sum(as_type_of(atom_virial, energy), batch.frame, nframes),
-        "atom_virial": atom_virial,
-    }
+def _counted(model: Model, batch: Batch, like: Any) -> Any:
+    """Return over how many atoms of each frame a mean is taken, ``(frame,)``; at least 1."""
+    xp, number = namespace(like), as_type_of(batch.natoms, like)
+    for t in model.atom_exclude_types:
+        excluded = as_type_of(batch.types == t, like)
+        number = number - xp.segment_sum(excluded, batch.frame, shape(batch.natoms)[0])
+    return xp.maximum(number, xp.ones_like(number))
 
 
-def describe(model: EnergyModel, batch: Batch) -> Outputs:
-    """Return the descriptors of a batch's centres, ``descriptor (centre, width)``."""
-    features = model.descriptor(batch, displacements(batch))
-    descriptor = namespace(features[0]).concat(features, axis=0)
-    return {"descriptor": as_type_of(descriptor, model.out_bias)}
+def _with_slopes(
+    adapter: Adapter, model: Model, batch: Batch, vectors: Any
+) -> tuple[Any, list[Any]]:
+    """Return the property of the centres and the derivative of each component's sum, ``(edge, 3)``."""
+    size = model.output.size
+
+    def totals(displacement: Any) -> tuple[Any, Any]:
+        values = model.atomic(batch, displacement)
+        xp = namespace(values)
+        return xp.sum(xp.reshape(values, (-1, size)), axis=0), values
+
+    (_, values), slopes = adapter.jacobian(totals, size)(vectors)
+    return values, slopes
+
+
+def _joined(parts: tuple[Any, ...]) -> Any:
+    return parts[0] if len(parts) == 1 else namespace(parts[0]).stack(parts, axis=1)
+
+
+def describe(model: Model, batch: Batch) -> Outputs:
+    """Return the descriptors of a batch's centres, ``descriptor (centre, width)``, float64."""
+    features = model.features(batch, displacements(batch))
+    return {"descriptor": namespace(features).astype(features, "float64")}

@@ -1,7 +1,7 @@
 """The neighbours that a model asks for, by centre and type."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -42,7 +42,7 @@ class Edges:
 def find_edges(coord: Floats, types: Indices, box: Box, selection: Selection, frame: int) -> Edges:
     """Find the neighbours that a model asks for.
 
-    DeePMD-kit's rule: of all neighbours the nearest Σ sel, and of these the nearest sel of each type.
+    DeePMD-kit's rule: of all neighbours the nearest so many, and of these the nearest sel of each type.
 
     Args:
         coord: (atom, 3) finite positions, Å.
@@ -88,6 +88,35 @@ def join_edges(parts: Sequence[Edges], types: int, first: Sequence[int]) -> Edge
     return Edges(types, np.concatenate(start), neighbour, displacement, overfull)
 
 
+def without_excluded(edges: Edges, types: Indices, allowed: NDArray[np.bool_]) -> Edges:
+    """Return edges of mixed types without those between types that are no neighbours.
+
+    Args:
+        edges: The neighbours, of one type to the edges.
+        types: (atom,) the types of the atoms.
+        allowed: (type, type) whether atoms of two types may be neighbours.
+    """
+    count = edges.count[:, 0]
+    centre = np.repeat(np.arange(len(count)), count)
+    keep = allowed[types[centre], types[edges.neighbour]]
+    start = np.concatenate([[0], np.cumsum(np.bincount(centre[keep], minlength=len(count)))])
+    return Edges(1, start, edges.neighbour[keep], edges.displacement[keep], edges.overfull)
+
+
+def among_all(edges: Edges, present: NDArray[np.bool_]) -> Edges:
+    """Return edges of some atoms as those of all, of which the others have none.
+
+    Args:
+        edges: The neighbours of the atoms that are present, counted without the others.
+        present: (atom,) whether an atom is one of them.
+    """
+    count = np.zeros((len(present), edges.types), np.int64)
+    count[present] = edges.count
+    start = np.concatenate([[0], np.cumsum(count.ravel())])
+    neighbour = np.flatnonzero(present).astype(np.int32).take(edges.neighbour)
+    return replace(edges, start=start, neighbour=neighbour)
+
+
 def fill_block(
     edges: Edges,
     kind: int,
@@ -129,11 +158,12 @@ class _Choice:
 
     types: Indices
     sel: Indices
+    most: int
     allowed: NDArray[np.bool_]
 
     @classmethod
     def of(cls, types: Indices, selection: Selection) -> "_Choice":
-        return cls(types, np.array(selection.sel), selection.allowed())
+        return cls(types, np.array(selection.sel), selection.most, selection.allowed())
 
     def edges(self, found: Candidates) -> Edges:
         ntypes = len(self.sel)
@@ -157,7 +187,7 @@ class _Choice:
         allowed = self.allowed[self.types[found.start : found.stop]]
         keep = np.where(allowed, np.minimum(count, self.sel), 0)
         overfull = int(np.max(np.where(allowed, count - self.sel, 0), initial=0))
-        crowded = count.sum(axis=1) > self.sel.sum()
+        crowded = count.sum(axis=1) > self.most
         if crowded.any():
             mine = rows[crowded[found.centre[rows] - found.start]]
             beyond, excess = self._beyond(found.take(mine), allowed)
@@ -166,10 +196,10 @@ class _Choice:
         return np.where(allowed, keep, 0).ravel(), overfull
 
     def _beyond(self, found: Candidates, allowed: NDArray[np.bool_]) -> tuple[Indices, int]:
-        """Count the neighbours behind the nearest Σ sel by (centre, type); return the largest excess too."""
+        """Count the neighbours behind the nearest ``most`` by (centre, type); return the largest excess too."""
         centre = found.centre - found.start
         rows, run = order_of(centre, found)
-        excess = _places(np.bincount(run, minlength=len(allowed))) + 1 - self.sel.sum()
+        excess = _places(np.bincount(run, minlength=len(allowed))) + 1 - self.most
         kind = self.types[found.neighbour[rows]]
         late = excess > 0
         beyond = np.bincount((run * len(self.sel) + kind)[late], minlength=allowed.size)

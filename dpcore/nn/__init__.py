@@ -3,5 +3,6 @@
 from dpcore.nn.activation import activation
 from dpcore.nn.dense import Dense
 from dpcore.nn.mlp import MLP
+from dpcore.nn.net_by_kind import NetByKind
 
-__all__ = ["MLP", "Dense", "activation"]
+__all__ = ["MLP", "Dense", "NetByKind", "activation"]

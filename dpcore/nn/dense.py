@@ -51,16 +51,22 @@ class Dense(Module, name="dense"):
         Returns:
             output, ``(..., n_out)``.
         """
-        xp = namespace(x)
-        y = xp.matmul(x, self.weight)
-        if self.bias is not None:
-            y = y + self.bias
-        y = activation(self.activation_function)(y)
-        if self.timestep is not None:
-            y = y * self.timestep
-        if not self.resnet:
-            return y
+        y = namespace(x).matmul(x, self.weight)
+        y = self.activated(y if self.bias is None else y + self.bias)
+        return y + self.copies(x) if self.adds_input else y
+
+    def activated(self, z: Any) -> Any:
+        """Return ``φ(z)``, scaled by the timestep."""
+        y = activation(self.activation_function)(z)
+        return y if self.timestep is None else y * self.timestep
+
+    @property
+    def adds_input(self) -> bool:
+        """Whether the layer adds its input."""
         n_in, n_out = shape(self.weight)
-        if n_out == n_in:
-            return y + x
-        return y + xp.concat([x, x], axis=-1) if n_out == 2 * n_in else y
+        return self.resnet and n_out in {n_in, 2 * n_in}
+
+    def copies(self, x: Any) -> Any:
+        """Return the input as often as it is added."""
+        n_in, n_out = shape(self.weight)
+        return x if n_out == n_in else namespace(x).concat([x, x], axis=-1)

@@ -12,16 +12,15 @@ Example:
 from dpcore.parity.check import assert_parity, compare_file, samples_for
 from dpcore.parity.compare import compare
 from dpcore.parity.generate import generated_samples
+from dpcore.parity.quantities import Quantity, Values
 from dpcore.parity.result import (
     BackendResult,
     Difference,
     ModelFile,
     ParityResult,
-    Quantity,
     Seconds,
     Status,
     Tolerance,
-    Values,
 )
 from dpcore.parity.samples import Sample, system_samples
 from dpcore.parity.table import table

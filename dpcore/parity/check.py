@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from dpcore.formats import Document
-from dpcore.models import EnergyModel
+from dpcore.models import Model
 from dpcore.parity.compare import Backend, compare
 from dpcore.parity.generate import generated_samples
 from dpcore.parity.result import ModelFile, ParityResult, Tolerance
@@ -17,7 +17,7 @@ FRAMES = 20
 
 
 def samples_for(
-    model: EnergyModel,
+    model: Model,
     path: str | Path | None = None,
     systems: Sequence[str] | None = None,
     limit: int = FRAMES,

@@ -5,7 +5,7 @@ import platform
 import time
 import traceback
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 
 import numpy as np
@@ -13,20 +13,18 @@ import numpy as np
 from dpcore.backend.adapter import Adapter
 from dpcore.errors import DPError
 from dpcore.formats import Document
+from dpcore.frames import Floats
 from dpcore.infer.engine import TreeEngine
-from dpcore.infer.evaluator import Evaluator
-from dpcore.infer.frames import Floats, Prediction
+from dpcore.infer.whole import WholeEvaluator
+from dpcore.parity.quantities import Quantity, Values, quantities_of, values_of
 from dpcore.parity.result import (
-    QUANTITIES,
     BackendResult,
     Difference,
     ModelFile,
     ParityResult,
-    Quantity,
     Seconds,
     Status,
     Tolerance,
-    Values,
 )
 from dpcore.parity.samples import Sample
 from dpcore.parity.text import one_line
@@ -42,6 +40,7 @@ class _Task:
 
     document: Document
     samples: tuple[Sample, ...]
+    quantities: tuple[Quantity, ...]
     dtype: str
     device: str | None = None
     tables: bool | None = None
@@ -73,7 +72,7 @@ def compare(
         reference: name or adapter of the reference.
         dtype: ``float64`` or ``float32``, in which the backends compute.
         tolerance: the largest difference that counts as agreement; by default 1e-10 for float64 and
-            1e-5 for float32.
+            1e-5 for float32, and as much relative to the largest magnitude where the unit is not eV.
         device: where the backends that have such a device run; the others and the reference run on
             their own default.
         tables: whether the backends evaluate networks by tables; by default where they have kernels.
@@ -84,15 +83,15 @@ def compare(
     """
     from dpcore.registry import backend_names
 
-    usual = Tolerance.of(dtype)
+    usual = Tolerance.usual(dtype, document.model.output)
     tolerance = tolerance or usual
     if not samples:
         raise DPError("no frames to compare backends on; give a system that has some")
     wanted = _distinct(backend_names() if backends is None else backends)
     (standard,) = _distinct([reference])
-    plain = _Task(document, tuple(samples), "float64", tables=False, kernels=False)
+    task = _Task(document, tuple(samples), quantities_of(document.model), dtype, device, tables)
+    plain = replace(task, dtype="float64", device=None, tables=False, kernels=False)
     truth = _reference(standard, plain)
-    task = _Task(document, tuple(samples), dtype, device, tables)
     repeats = dtype == "float64" and not _has_kernels(_adapter(standard))
     results = tuple(
         _compared(backend, task, truth, tolerance, named=backends is not None)
@@ -103,6 +102,7 @@ def compare(
         truth,
         results,
         task.samples,
+        task.quantities,
         document.model.type_map,
         dtype,
         tolerance,
@@ -161,7 +161,7 @@ def _compared(
         found = _evaluated(adapter, task)
         assert truth.values is not None
         assert found.values is not None
-        differences = _differences(found.values, truth.values, task.samples, tolerance)
+        differences = _differences(found.values, truth.values, task, tolerance)
     except Exception as error:  # noqa: BLE001  # the other backends still run
         return _failed(name, error)
     agrees = all(difference.agrees for difference in differences)
@@ -192,15 +192,20 @@ def _evaluated(adapter: Adapter, task: _Task) -> BackendResult:
     device = task.device if kind in adapter.capabilities.devices else None
     frames = [sample.frame for sample in task.samples]
     start = time.perf_counter()
-    engine = TreeEngine(
-        task.document.model,
-        adapter,
-        device=device,
-        dtype=task.dtype,
-        tables=task.tables,
-        kernels=task.kernels,
-    )
-    evaluator = Evaluator(task.document.model, engine)
+    model = task.document.model
+    engines = {
+        name: TreeEngine(
+            part,
+            adapter,
+            device=device,
+            dtype=task.dtype,
+            tables=task.tables,
+            kernels=task.kernels,
+        )
+        for name, part in model.parts.items()
+    }
+    evaluator, engine = WholeEvaluator(model, engines), next(iter(engines.values()))
+    natoms = np.array([sample.natoms for sample in task.samples])
     predictions = evaluator.predict(frames)
     prepared = time.perf_counter()
     evaluator.predict(frames)
@@ -211,39 +216,19 @@ def _evaluated(adapter: Adapter, task: _Task) -> BackendResult:
         version=one_line(engine.version, 40),
         device=one_line(engine.device, 40),
         seconds=seconds,
-        values=_values(predictions, task.samples),
-    )
-
-
-def _values(predictions: Sequence[Prediction], samples: Sequence[Sample]) -> Values:
-    natoms = np.array([max(sample.natoms, 1) for sample in samples])
-    return Values(
-        energy=np.concatenate([p["energy"] for p in predictions]) / natoms,
-        force=np.concatenate([p["force"] for p in predictions]),
-        virial=np.stack([p["virial"] for p in predictions]) / natoms[:, None],
+        values=values_of(task.quantities, predictions, natoms),
     )
 
 
 def _differences(
-    found: Values, truth: Values, samples: Sequence[Sample], tolerance: Tolerance
+    found: Values, truth: Values, task: _Task, tolerance: Tolerance
 ) -> tuple[Difference, ...]:
-    lengths = [len(sample.frame.types) for sample in samples]
+    lengths = [len(sample.frame.types) for sample in task.samples]
     atoms = [(place, atom) for place, n in enumerate(lengths) for atom in range(n)]
-    frames = [(place, None) for place in range(len(samples))]
-    places: dict[str, Sequence[tuple[int, int | None]]] = {
-        "energy": frames,
-        "force": atoms,
-        "virial": frames,
-    }
+    frames = [(place, None) for place in range(len(lengths))]
     return tuple(
-        _difference(
-            quantity,
-            getattr(found, quantity.name),
-            getattr(truth, quantity.name),
-            places[quantity.name],
-            tolerance,
-        )
-        for quantity in QUANTITIES
+        _difference(q, found[q.name], truth[q.name], frames if q.of_frame else atoms, tolerance)
+        for q in task.quantities
     )
 
 

@@ -8,11 +8,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dpcore.infer.frames import Floats
-from dpcore.parity.result import QUANTITIES, BackendResult, ParityResult, Quantity
+from dpcore.frames import Floats
+from dpcore.parity.quantities import Quantity
+from dpcore.parity.result import BackendResult, ParityResult
 
 MOST_POINTS = 20_000
 """Points in a plot; of more, the worst and a random choice of the others are drawn."""
+
+WIDTH = 10.4
+"""Width of a page's plots, inches."""
 
 # Both are readable on a light and on a dark page.
 GOOD, BAD = "#2f80ed", "#e5484d"
@@ -81,8 +85,9 @@ def plots(result: ParityResult, backend: BackendResult) -> str:
 
     style: Any = {**STYLE, "svg.hashsalt": backend.name}
     with mpl.rc_context(style):
-        figure = Figure(figsize=(10.4, 5.6), layout="constrained")
-        axes = figure.subplots(2, len(QUANTITIES), height_ratios=(1.35, 1))
+        columns = len(backend.differences)
+        figure = Figure(figsize=(max(WIDTH, 0.3 * WIDTH * columns), 5.6), layout="constrained")
+        axes = figure.subplots(2, columns, height_ratios=(1.35, 1), squeeze=False)
         for column, difference in enumerate(backend.differences):
             points = _points(result, backend, difference.quantity, difference.tolerance)
             _draw_parity(axes[0, column], points, difference.quantity)
@@ -95,8 +100,10 @@ def plots(result: ParityResult, backend: BackendResult) -> str:
 def _points(
     result: ParityResult, backend: BackendResult, quantity: Quantity, limit: float
 ) -> _Points:
-    truth = np.ravel(getattr(result.reference.values, quantity.name))
-    found = np.ravel(getattr(backend.values, quantity.name))
+    assert result.reference.values is not None
+    assert backend.values is not None
+    truth = np.ravel(result.reference.values[quantity.name])
+    found = np.ravel(backend.values[quantity.name])
     finite = np.isfinite(truth) & np.isfinite(found)
     truth, found = truth[finite], found[finite]
     if len(truth) > MOST_POINTS:
@@ -129,7 +136,7 @@ def _draw_parity(axes: Any, points: _Points, quantity: Quantity) -> None:
 
 
 def _draw_residual(axes: Any, points: _Points, quantity: Quantity) -> None:
-    axes.set(xlabel="|reference|", ylabel=quantity.symbol.partition("/")[0])
+    axes.set(xlabel="|reference|", ylabel=quantity.delta)
     if not len(points.truth):
         _draw_nothing(axes)
         return

@@ -5,14 +5,8 @@ import math
 from typing import Any
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
-from dpcore.parity.result import (
-    QUANTITIES,
-    BackendResult,
-    Difference,
-    ParityResult,
-    Quantity,
-    Status,
-)
+from dpcore.parity.quantities import Quantity
+from dpcore.parity.result import BackendResult, Difference, ParityResult, Status
 from dpcore.parity.table import closing, scientific
 from dpcore.parity.text import one_line
 
@@ -38,10 +32,12 @@ def as_json(result: ParityResult) -> str:
 
     A backend holds ``name``; ``status`` (``reference``, ``agrees``, ``disagrees``, ``failed`` or
     ``missing``); ``reason``, text, empty where there are numbers; ``version``; ``device``; ``seconds``
-    (null, or the wall times ``first`` and ``second`` of two calls); and ``differences`` by quantity,
-    ``energy`` and ``virial`` per atom and ``force``. Each of those holds ``largest``, ``tolerance``,
-    ``unit``, ``agrees``, and the place of the largest: ``system``, ``frame`` and ``atom`` (null for
-    ``energy`` and ``virial``). A number that is not finite is null.
+    (null, or the wall times ``first`` and ``second`` of two calls); and ``differences`` by quantity: of
+    an energy ``energy`` and ``virial`` per atom, ``force``, and with spins ``force_mag``; of another
+    property the frame's, per atom if it is a sum, and, by their names, either ``force`` and ``virial`` or
+    the atom's. Each of those holds ``largest``, ``tolerance``, ``unit``, ``agrees``, and the place of the
+    largest: ``system``, ``frame`` and ``atom`` (null for what belongs to a frame). A number that is not
+    finite is null.
     """
     record = {
         "format": FORMAT,
@@ -52,7 +48,7 @@ def as_json(result: ParityResult) -> str:
         "tolerance": {"atol": result.tolerance.atol, "rtol": result.tolerance.rtol},
         "frames": len(result.samples),
         "atoms": result.natoms,
-        "magnitudes": {q.name: _finite(result.magnitude(q)) for q in QUANTITIES},
+        "magnitudes": {q.name: _finite(result.magnitude(q)) for q in result.quantities},
         "systems": [vars(size) for size in result.systems()],
         "environment": result.environment,
         "reference": _backend(result, result.reference),
@@ -66,11 +62,11 @@ def as_junit(result: ParityResult) -> str:
     suite = Element("testsuite", name="dp parity")
     counts: dict[str, int] = dict.fromkeys(("failures", "errors", "skipped"), 0)
     for backend in result.backends:
-        for quantity in QUANTITIES:
+        for quantity in result.quantities:
             outcome = _case(suite, result, backend, quantity)
             if outcome:
                 counts[outcome] += 1
-    tests = len(result.backends) * len(QUANTITIES)
+    tests = len(result.backends) * len(result.quantities)
     for name, count in {"tests": tests, **counts}.items():
         suite.set(name, str(count))
     suite.set("time", f"{sum(map(_time, result.backends)):.3f}")
@@ -119,7 +115,7 @@ def _case(
 ) -> str | None:
     """Add a test case and return which count it adds to, if any."""
     classname = f"parity.{backend.name}"
-    time = f"{_time(backend) / len(QUANTITIES):.3f}"
+    time = f"{_time(backend) / len(result.quantities):.3f}"
     case = SubElement(suite, "testcase", classname=classname, name=quantity.label, time=time)
     if backend.status is Status.MISSING:
         SubElement(case, "skipped", message=backend.reason)

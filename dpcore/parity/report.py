@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from dpcore.errors import DPError
-from dpcore.parity.result import QUANTITIES, BackendResult, ParityResult, Status
+from dpcore.parity.result import BackendResult, ParityResult, Status
 from dpcore.parity.table import VERDICTS, closing, facts, scientific
 from dpcore.parity.text import one_line
 
@@ -64,7 +64,7 @@ def as_html(result: ParityResult) -> str:
         result=result,
         facts=facts(result),
         closing=closing(result),
-        quantities=QUANTITIES,
+        quantities=result.quantities,
         marks=MARKS,
         verdicts=VERDICTS,
         details=[_detail(result, backend, drawn.get(id(backend))) for backend in result.backends],

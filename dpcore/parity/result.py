@@ -8,7 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dpcore.errors import DPError
-from dpcore.infer.frames import Floats
+from dpcore.frames import Floats
+from dpcore.models import Output
+from dpcore.parity.quantities import Quantity, Values
 from dpcore.parity.samples import Sample
 
 
@@ -26,30 +28,8 @@ class Status(StrEnum):
     MISSING = "missing"
 
 
-@dataclass(frozen=True)
-class Quantity:
-    """Something that is compared.
-
-    Attributes:
-        name: the field of :class:`Values` that holds it.
-        label: what it is, in words.
-        symbol: its difference, for the head of a column.
-        unit: its unit.
-    """
-
-    name: str
-    label: str
-    symbol: str
-    unit: str
-
-
-QUANTITIES = (
-    Quantity("energy", "energy per atom", "|ΔE|/atom", "eV/atom"),
-    Quantity("force", "force", "|ΔF|", "eV/Å"),
-    Quantity("virial", "virial per atom", "|ΔV|/atom", "eV/atom"),
-)
-
-DEFAULT_ATOL = {"float64": 1e-10, "float32": 1e-5}
+DEFAULT = {"float64": 1e-10, "float32": 1e-5}
+"""The largest difference by default: in eV/atom and eV/Å, and where units are others' also as a share."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +37,7 @@ class Tolerance:
     """The largest difference that still counts as agreement.
 
     Attributes:
-        atol: absolute part, in eV/atom for energies and virials, eV/Å for forces.
+        atol: absolute part, in the unit of each quantity.
         rtol: share of the largest reference magnitude of each quantity, added to ``atol``.
     """
 
@@ -79,9 +59,13 @@ class Tolerance:
             atol: absolute part instead of the dtype's.
             rtol: relative part instead of 0.
         """
-        if dtype not in DEFAULT_ATOL:
-            raise DPError(f"dtype: {dtype!r}; allowed: {', '.join(DEFAULT_ATOL)}")
-        return cls(DEFAULT_ATOL[dtype] if atol is None else atol, rtol or 0.0)
+        return cls(_default(dtype) if atol is None else atol, rtol or 0.0)
+
+    @classmethod
+    def usual(cls, dtype: str, output: Output) -> Self:
+        """Return the tolerance of a dtype for an output, relative as well where its unit is not eV."""
+        default = _default(dtype)
+        return cls(default, 0.0 if output.unit == "eV" else default)
 
     def limit(self, reference: Floats) -> float:
         """Return the largest difference allowed of values like these."""
@@ -92,19 +76,10 @@ class Tolerance:
         return f"{self.atol:g}{relative}"
 
 
-@dataclass(frozen=True, eq=False)
-class Values:
-    """What a backend predicts for all samples.
-
-    Attributes:
-        energy: energies per atom, ``(frame,)``, eV/atom.
-        force: forces, atoms of all frames concatenated, ``(atom, 3)``, eV/Å.
-        virial: virials per atom, ``(frame, 9)``, eV/atom.
-    """
-
-    energy: Floats
-    force: Floats
-    virial: Floats
+def _default(dtype: str) -> float:
+    if dtype not in DEFAULT:
+        raise DPError(f"dtype: {dtype!r}; allowed: {', '.join(DEFAULT)}")
+    return DEFAULT[dtype]
 
 
 @dataclass(frozen=True)
@@ -151,7 +126,7 @@ class BackendResult:
         device: where it ran.
         seconds: how long it took.
         differences: one for each quantity, none for the reference.
-        values: its predictions.
+        values: its predictions by quantity.
     """
 
     name: str
@@ -199,6 +174,7 @@ class ParityResult:
         reference: the reference, in float64.
         backends: the others, in the order they were asked for.
         samples: the frames.
+        quantities: what is compared.
         type_map: names of the model's atom types.
         dtype: dtype of the backends.
         tolerance: the largest difference that counts as agreement.
@@ -209,6 +185,7 @@ class ParityResult:
     reference: BackendResult
     backends: tuple[BackendResult, ...]
     samples: tuple[Sample, ...]
+    quantities: tuple[Quantity, ...]
     type_map: tuple[str, ...]
     dtype: str
     tolerance: Tolerance
@@ -232,7 +209,8 @@ class ParityResult:
 
     def magnitude(self, quantity: Quantity) -> float:
         """Return the largest magnitude of a quantity in the reference."""
-        return float(np.abs(getattr(self.reference.values, quantity.name)).max())
+        assert self.reference.values is not None
+        return float(np.abs(self.reference.values[quantity.name]).max())
 
     def systems(self) -> list[SystemSize]:
         """Return the systems of the frames, in order."""

@@ -7,9 +7,9 @@ import numpy as np
 
 from dpcore.data import System, find_systems, load_system
 from dpcore.errors import DPError
-from dpcore.infer.frames import Frame
+from dpcore.frames import Frame
 from dpcore.infer.inputs import frames_from_arrays
-from dpcore.models import EnergyModel
+from dpcore.models import Model
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,7 +32,7 @@ class Sample:
         return int(np.count_nonzero(self.frame.types >= 0))
 
 
-def system_samples(model: EnergyModel, paths: Sequence[str], limit: int) -> list[Sample]:
+def system_samples(model: Model, paths: Sequence[str], limit: int) -> list[Sample]:
     """Return frames of data systems, spread evenly over each.
 
     Args:
@@ -58,12 +58,14 @@ def _spread(count: int, limit: int) -> list[int]:
     return [int(place) for place in np.linspace(0, count - 1, chosen).round()]
 
 
-def _samples(model: EnergyModel, system: System, places: list[int]) -> list[Sample]:
+def _samples(model: Model, system: System, places: list[int]) -> list[Sample]:
     part = system.take(places)
-    fparam = part.label("fparam") if model.fitting.numb_fparam else None
-    aparam = part.label("aparam") if model.fitting.numb_aparam else None
+    fparam = part.label("fparam") if model.numb_fparam else None
+    aparam = part.label("aparam") if model.numb_aparam else None
+    spin = part.label("spin") if model.takes_spin else None
+    atoms = part.coord, part.cell, part.atom_types
     try:
-        frames = frames_from_arrays(model, part.coord, part.cell, part.atom_types, fparam, aparam)
+        frames = frames_from_arrays(model, *atoms, fparam, aparam, spin=spin)
     except DPError as error:
         raise DPError(f"{system.path}: {error}") from error
     return [Sample(f, system.path, number) for f, number in zip(frames, places, strict=True)]

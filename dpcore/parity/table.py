@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from itertools import zip_longest
 
-from dpcore.parity.result import QUANTITIES, BackendResult, ParityResult, Status
+from dpcore.parity.result import BackendResult, ParityResult, Status
 from dpcore.parity.text import one_line
 
 VERDICTS = {
@@ -14,10 +14,8 @@ VERDICTS = {
     Status.MISSING: "",
 }
 
-_HEAD = ("backend", "version", "device", *(f"max{q.symbol}" for q in QUANTITIES))
+_HEAD = ("backend", "version", "device")
 _TIMES = ("1st call", "2nd call")
-_UNITS = ("", "", "", *(q.unit for q in QUANTITIES), "s", "s", "")
-_TEXT_COLUMNS = 3
 
 
 def table(result: ParityResult) -> str:
@@ -55,9 +53,10 @@ def facts(result: ParityResult) -> dict[str, str]:
         "from": "; ".join(f"{one_line(s.name)} ({s.frames})" for s in result.systems()),
         "dtype": f"{result.dtype}, against {result.reference.name} in float64",
         "largest": ", ".join(
-            f"{q.symbol.replace('Δ', '')} {result.magnitude(q):.3g} {q.unit}" for q in QUANTITIES
+            f"{q.symbol.replace('Δ', '')} {result.magnitude(q):.3g} {q.unit}"
+            for q in result.quantities
         ),
-        "tolerance": f"{result.tolerance} (eV/atom, eV/Å)",
+        "tolerance": f"{result.tolerance} ({', '.join(_units(result))})",
     }
 
 
@@ -66,25 +65,33 @@ def scientific(value: float) -> str:
     return f"{value:.1e}" if value else "0"
 
 
+def _units(result: ParityResult) -> list[str]:
+    """Return the units of what is compared, each once."""
+    return list(dict.fromkeys(quantity.unit for quantity in result.quantities))
+
+
 def _facts(result: ParityResult) -> list[tuple[str, str]]:
     return [(f"{heading}:", text) for heading, text in facts(result).items()]
 
 
 def _rows(result: ParityResult) -> str:
     """Return the table; the reason of a row without numbers runs on over their columns."""
-    rows = [(*_HEAD, *_TIMES, "agrees"), _UNITS]
-    rows += [
-        _cells(backend) for backend in (result.reference, *result.backends) if not backend.reason
+    quantities = result.quantities
+    rows: list[tuple[str, ...]] = [
+        (*_HEAD, *(f"max{q.symbol}" for q in quantities), *_TIMES, "agrees"),
+        (*("" for _ in _HEAD), *(q.unit for q in quantities), "s", "s", ""),
     ]
+    shown = [backend for backend in (result.reference, *result.backends) if not backend.reason]
+    rows += [_cells(backend, len(quantities)) for backend in shown]
     reasons = [(b.name, b.reason) for b in result.backends if b.reason]
     first = max(len(name) for name in [*(row[0] for row in rows), *(name for name, _ in reasons)])
     rows[0] = (rows[0][0].ljust(first), *rows[0][1:])
-    lines = _aligned(rows, left=_TEXT_COLUMNS)
+    lines = _aligned(rows, left=len(_HEAD))
     return "\n".join([lines, *(f"{name:<{first}}  {reason}" for name, reason in reasons)])
 
 
-def _cells(backend: BackendResult) -> tuple[str, ...]:
-    largest = [scientific(d.largest) for d in backend.differences] or ["0"] * len(QUANTITIES)
+def _cells(backend: BackendResult, quantities: int) -> tuple[str, ...]:
+    largest = [scientific(d.largest) for d in backend.differences] or ["0"] * quantities
     assert backend.seconds is not None
     times = (f"{backend.seconds.first:.2f}", f"{backend.seconds.second:.2f}")
     named = (backend.name, backend.version, backend.device)
@@ -95,9 +102,8 @@ def _where(result: ParityResult) -> str:
     lines = []
     for backend in result.compared:
         for difference in backend.differences:
-            if not difference.agrees or (
-                difference.quantity.name == "force" and difference.largest
-            ):
+            # Of sums over a frame the frame's name tells little.
+            if not difference.agrees or (not difference.quantity.of_frame and difference.largest):
                 what = f"{backend.name} max{difference.quantity.symbol}"
                 lines.append((what, f"at {one_line(result.place(difference))}"))
     return _aligned(lines)

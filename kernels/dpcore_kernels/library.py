@@ -15,7 +15,7 @@ from dpcore_kernels.neighbours import NeighbourKernels
 log = logging.getLogger(__name__)
 
 # Of src/kernels.h.
-INTERFACE = 2
+INTERFACE = 3
 SUFFIX = {"win32": ".dll", "darwin": ".dylib"}.get(sys.platform, ".so")
 
 

@@ -53,6 +53,7 @@ class _Frame(ctypes.Structure):
     _fields_ = (
         ("atoms", ctypes.c_int64),
         ("types", ctypes.c_int64),
+        ("total", ctypes.c_int64),
         ("cutoff", ctypes.c_double),
         ("coord", ctypes.c_void_p),
         ("type", ctypes.c_void_p),
@@ -105,6 +106,7 @@ class NeighbourKernels:
         periodic: Array,
         cutoff: float,
         sel: Array,
+        total: int,
         allowed: Array,
     ) -> FoundNeighbours | None:
         """Find the neighbours that a model asks for.
@@ -116,6 +118,7 @@ class NeighbourKernels:
             periodic: which lattice vectors are periods, ``(3,)`` bool.
             cutoff: Å.
             sel: the most neighbours of each type, ``(type,)`` int64.
+            total: the most neighbours of all types.
             allowed: whether the second type may be a neighbour of the first, ``(type, type)`` bool.
 
         Returns:
@@ -128,6 +131,7 @@ class NeighbourKernels:
         frame = _Frame(
             atoms=len(coord),
             types=len(sel),
+            total=total,
             cutoff=cutoff,
             coord=_address(coord, np.float64),
             type=_address(types, np.int64),

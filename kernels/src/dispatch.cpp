@@ -77,6 +77,6 @@ bool dpk_may_thread() { return !forked; }
 DPK_DEFINE(f64)
 DPK_DEFINE(f32)
 
-int dpk_interface(void) { return 2; }
+int dpk_interface(void) { return 3; }
 
 const char* dpk_isa(void) { return chosen().name; }

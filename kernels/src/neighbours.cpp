@@ -196,7 +196,7 @@ struct dpk_search {
     int64_t& overfull = scratch.finding.overfull;
     for (int64_t t = 0; t < frame_.types; ++t)
       if (allowed[t]) overfull = std::max(overfull, count[t] - sel[t]);
-    const int64_t room = std::accumulate(sel, sel + frame_.types, int64_t(0));
+    const int64_t room = frame_.total;
     const int64_t all = int64_t(scratch.edges.size());
     if (all > room) std::sort(scratch.edges.begin(), scratch.edges.end(), nearer);
     for (int64_t k = room; k < all; ++k) {

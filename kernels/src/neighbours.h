@@ -2,11 +2,12 @@
 #pragma once
 #include "kernels.h"
 
-// A frame, and the neighbours that a model asks for: of all neighbours the nearest sum(sel), and of these the
+// A frame, and the neighbours that a model asks for: of all neighbours the nearest `total`, and of these the
 // nearest sel of each type.
 typedef struct {
   int64_t atoms;
   int64_t types;
+  int64_t total;
   double cutoff;
   const double* coord;      // (atom, 3)
   const int64_t* type;      // (atom,)

@@ -26,6 +26,7 @@ def search(coord, types, box, selection):
         periodic=box.pbc,
         cutoff=selection.rcut,
         sel=np.array(selection.sel, np.int64),
+        total=selection.most,
         allowed=selection.allowed(),
     )
 

@@ -1,6 +1,6 @@
 """The `.dp` file: one HDF5 file that both dpcore and DeePMD-kit open (specified in docs/format.md).
 
-Compressed models are for dpcore alone: DeePMD-kit's description has no place for tables.
+Models that DeePMD-kit does not know, and compressed ones, are for dpcore alone.
 """
 
 import hashlib
@@ -13,12 +13,11 @@ from typing import Any
 import numpy as np
 
 from dpcore import tree
-from dpcore.compress import is_compressed
 from dpcore.errors import DPError
 from dpcore.formats import Document
-from dpcore.models import EnergyModel
+from dpcore.models import Model
 from dpcore_serialization.container import Contents, digest, image, read, verify, write
-from dpcore_serialization.deepmd import read_model, write_model
+from dpcore_serialization.deepmd import Unwritable, read_model, write_model
 from dpcore_serialization.deepmd.arrays import map_variables
 from dpcore_serialization.migrate import FORMAT, migrate
 from dpcore_serialization.provenance import deepmd_provenance, deepmd_stamp, stamp
@@ -44,7 +43,7 @@ class DPFormat:
         )
 
     def write(self, path: Path, document: Document) -> None:
-        """Write a file that dpcore and, unless the model is compressed, DeePMD-kit read."""
+        """Write a file that dpcore and, where it knows the model, DeePMD-kit read."""
         write(path, contents_of(document))
 
 
@@ -71,31 +70,51 @@ def contents_of(document: Document) -> Contents:
     """Return the arrays and headers of a document's file."""
     values = {path: np.asarray(value) for path, value in tree.arrays(document.model).items()}
     places = {path: f"arrays/{path.replace('.', '/')}" for path in values}
-    foreign = "" if is_compressed(document.model) else _dump(_deepmd_header(document, places))
+    foreign, constants = _foreign_header(document, places)
+    arrays = {places[path]: value for path, value in values.items()} | constants
     own = {
         "format": FORMAT,
         "model": tree.describe(document.model),
         "type_map": list(document.model.type_map),
         "units": UNITS,
         "provenance": stamp(document.provenance),
-        "sha256": {places[path]: digest(value) for path, value in values.items()},
+        "sha256": {place: digest(value) for place, value in arrays.items()},
         "json_sha256": _sha256(foreign),
     }
     own["header_sha256"] = _sha256(_dump(own))
-    arrays = {places[path]: value for path, value in values.items()}
     headers = {"dpcore": _dump(own), "json": foreign, "software": "dpcore"}
     return Contents(arrays=arrays, headers={name: text for name, text in headers.items() if text})
 
 
-def _deepmd_header(document: Document, places: Mapping[str, str]) -> dict[str, Any]:
+def _foreign_header(
+    document: Document, places: Mapping[str, str]
+) -> tuple[str, dict[str, np.ndarray]]:
+    """Return DeePMD-kit's header and the arrays that are for it alone: its form of some settings.
+
+    Both are empty for models that it does not know.
+    """
     paths = {path: f"/{place}" for path, place in places.items()}
-    return {
+    constants: dict[str, np.ndarray] = {}
+
+    def placed(entry: Any) -> Any:
+        if not isinstance(entry, np.ndarray):
+            return entry
+        name = f"constants/{len(constants)}"
+        constants[name] = entry
+        return f"/{name}"
+
+    try:
+        model = map_variables(write_model(tree.replace(document.model, paths)), placed)
+    except Unwritable:
+        return "", {}
+    header = {
         **deepmd_stamp(),
         "backend": "dpcore",
-        "model": write_model(tree.replace(document.model, paths)),
+        "model": model,
         "model_def_script": document.provenance.get("model_def_script", {}),
         "@variables": {},
     }
+    return _dump(header), constants
 
 
 def _document(path: Path, contents: Contents) -> Document:
@@ -133,7 +152,7 @@ def _read_own(path: Path, contents: Contents) -> Document:
         raise DPError(f"{path}: the array {error.args[0]!r} is missing") from error
     except DPError as error:
         raise DPError(f"{path}: {error}") from error
-    return Document(_energy_model(path, model), header.get("provenance", {}))
+    return Document(_whole_model(path, model), header.get("provenance", {}))
 
 
 def _check_version(path: Path, found: Any) -> None:
@@ -163,8 +182,8 @@ def _read_deepmd(path: Path, contents: Contents) -> Document:
     return Document(model, deepmd_provenance(path, header))
 
 
-def _energy_model(path: Path, model: Any) -> EnergyModel:
-    if not isinstance(model, EnergyModel):
+def _whole_model(path: Path, model: Any) -> Model:
+    if not isinstance(model, Model):
         raise DPError(f"{path}: holds a {type(model).__name__}, not a whole model")
     return model
 

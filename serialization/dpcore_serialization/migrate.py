@@ -3,12 +3,19 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-FORMAT = 1
+FORMAT = 2
 
 Arrays = Mapping[str, Any]
 
+
+
+def _to_2(spec: Any, arrays: Arrays) -> tuple[Any, Arrays]:
+    """Energy models have become standard models with a fitting of the energy."""
+    return {**spec, "@type": "standard"}, arrays
+
+
 # From each older format to the next one.
-STEPS: dict[int, Callable[[Any, Arrays], tuple[Any, Arrays]]] = {}
+STEPS: dict[int, Callable[[Any, Arrays], tuple[Any, Arrays]]] = {1: _to_2}
 
 
 def migrate(version: int, spec: Any, arrays: Arrays) -> tuple[Any, Arrays]:

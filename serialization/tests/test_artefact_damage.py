@@ -94,7 +94,7 @@ def archived(path, members, compression=zipfile.ZIP_STORED):
 @pytest.mark.parametrize("suffix", ["pt2", "jaxexport"])
 def test_other_archives(small, suffix, tmp_path):
     path, document = tmp_path / f"model.{suffix}", document_of(small.path)
-    archived(path, [("predict.bin", b"x")])
+    archived(path, [("model.bin", b"x")])
     assert "holds no model.dp" in refusal(read, path)
     archived(path, [("a/model.dp", document), ("b/model.dp", document)])
     assert "holds 2 model.dp" in refusal(read, path)
@@ -108,8 +108,8 @@ def test_other_archives(small, suffix, tmp_path):
 def test_programs_that_cannot_run(small, backend, tmp_path):
     """No program, no more than a name of one, and the program of another framework."""
     (suffix,) = backend.required().adapter().capabilities.exports
-    other = {"pt2": "predict.bin", "jaxexport": "archive/models/model.json"}[suffix]
-    own = {"jaxexport": "predict.bin", "pt2": "archive/data/aotinductor/model/x.so"}[suffix]
+    other = {"pt2": "model.bin", "jaxexport": "archive/models/model.json"}[suffix]
+    own = {"jaxexport": "model.bin", "pt2": "archive/data/aotinductor/model/x.so"}[suffix]
     path, document = tmp_path / f"model.{suffix}", ("archive/model.dp", document_of(small.path))
     for members in ([document], [document, (own, b"x")], [document, (other, b"x")]):
         archived(path, members)

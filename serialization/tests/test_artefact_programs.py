@@ -14,27 +14,28 @@ OUTPUTS = ("energy", "atom_energy", "force", "virial", "atom_virial")
 
 
 def test_signature():
-    expected = []
+    expected = [(f"groups.{a}.place", "int64", (f"n{a}",)) for a in (0, 1)]
     for a in (0, 1):
-        expected.append((f"groups.{a}.place", "int64", (f"n{a}",)))
-        for b, k in ((0, f"k{a}_0"), (1, 1)):
-            block = f"groups.{a}.blocks.{b}"
+        for b, k in ((0, f"k0_{a}_0"), (1, 1)):
+            block = f"views.0.blocks.{a}.{b}"
             expected.append((f"{block}.displacement", "float64", (f"n{a}", k, 3)))
             expected.append((f"{block}.index", "int64", (f"n{a}", k)))
             expected.append((f"{block}.count", "int64", (f"n{a}",)))
     expected.append(("frame", "int64", ("atoms",)))
     expected.append(("natoms", "int64", ("frames",)))
+    expected.append(("types", "int64", ("atoms",)))
     expected.append(("fparam", "float64", ("frames", 2)))
     expected.append(("aparam", "float64", ("atoms", 1)))
     found = [(i.path, i.name, i.dtype, i.axes) for i in signature(MODEL).inputs]
     assert found == [(path, path.replace(".", "_"), *rest) for path, *rest in expected]
-    assert signature(MODEL).limits == {"k0_0": SEL[0], "k1_0": SEL[0]}
+    assert signature(MODEL).limits == {"k0_0_0": SEL[0], "k0_1_0": SEL[0]}
 
 
 def by_hand(coord, types, fparam, aparam, *, centres, spare):
     """Return the inputs for an open frame, atoms in any order, with ``spare`` rows of padding everywhere."""
     padding = 1 + spare
     out = {"frame": np.r_[np.zeros(len(types), int), np.full(padding, padding)]}
+    out["types"] = np.r_[types, np.zeros(padding, int)]
     out["natoms"] = np.r_[len(types), np.zeros(padding, int)]
     out["fparam"] = np.vstack([fparam, np.full((padding, 2), 7.0)])
     out["aparam"] = np.vstack([aparam, np.full((padding, 1), 7.0)])
@@ -45,7 +46,7 @@ def by_hand(coord, types, fparam, aparam, *, centres, spare):
         place[: len(members)] = members
         out[f"groups.{a}.place"] = place
         for b in (0, 1):
-            out |= block_by_hand(f"groups.{a}.blocks.{b}", coord, types == b, members, rows, SEL[b])
+            out |= block_by_hand(f"views.0.blocks.{a}.{b}", coord, types == b, members, rows, SEL[b])
     return out
 
 
@@ -95,7 +96,7 @@ def jax_program(artefact):
     import jax
 
     with zipfile.ZipFile(artefact.path) as file:
-        blob = bytearray(file.read("predict.bin"))
+        blob = bytearray(file.read("model.bin"))
 
     def run(inputs):
         with jax.enable_x64(True):

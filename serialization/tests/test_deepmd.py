@@ -145,7 +145,7 @@ UNSUPPORTED = [
     (lambda m: m["descriptor"]["embeddings"]["networks"].pop(), "networks"),
     (lambda m: m["fitting"].update(type="enner"), "model.fitting.type"),
     (lambda m: m["fitting"].update(mixed_types=True), "mixed_types"),
-    (lambda m: m["fitting"].update(dim_case_embd=2), "dim_case_embd"),
+    (lambda m: m["fitting"].update(dim_case_embd=2), "case_embd"),
     (lambda m: m["fitting"]["nets"]["networks"][0]["layers"][0].update(rank=3), "rank"),
     (lambda m: m.update(type_map=["O"]), "type_map"),
     (lambda m: m.update(descriptor=[1]), "descriptor"),

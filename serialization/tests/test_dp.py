@@ -11,7 +11,7 @@ from dpcore.descriptors import SeE2A
 from dpcore.errors import DPError
 from dpcore.fittings import EnergyFitting
 from dpcore.formats import Document
-from dpcore.models import EnergyModel
+from dpcore.models import StandardModel
 from dpcore.tree import arrays, describe
 from dpcore_serialization.dp import format as dp
 
@@ -23,7 +23,7 @@ def model():
     rng = np.random.default_rng(1)
     descriptor = SeE2A.create(rng, sel=SEL, neuron=(2, 4), axis_neuron=2, precision="float32")
     fitting = EnergyFitting.create(rng, ntypes=2, width=descriptor.width, neuron=(3, 3))
-    return EnergyModel(
+    return StandardModel(
         type_map=("O", "H"),
         pair_exclude_types=((0, 1),),
         descriptor=descriptor,

@@ -13,7 +13,7 @@ from dpcore.errors import DPError
 from dpcore.formats import Document
 from dpcore.fused.moments import EMBEDDINGS
 from dpcore.infer.engine import Engine
-from dpcore.models.energy import EnergyModel
+from dpcore.models import Model
 from dpcore_jax import namespace as _namespace  # noqa: F401  # registers the function set
 
 
@@ -70,19 +70,26 @@ class JaxAdapter:
         """Return ``function(model, batch)`` compiled, once for each structure and shape of a batch."""
         return by_structure(function, jax.jit)
 
-    def value_and_grad(self, function: Callable[[Any], tuple[Any, Any]]) -> Callable[[Any], Any]:
-        """Return a function giving ``((value, auxiliary), gradient)``."""
-        with_gradient: Callable[[Any], Any] = jax.value_and_grad(function, has_aux=True)
-        return with_gradient
+    def jacobian(
+        self, function: Callable[[Any], tuple[Any, Any]], size: int
+    ) -> Callable[[Any], tuple[tuple[Any, Any], list[Any]]]:
+        """Return a function giving ``((values, auxiliary), gradients)``."""
 
-    def export(self, model: EnergyModel, document: bytes, path: Path) -> None:
+        def with_gradients(x: jax.Array) -> tuple[tuple[Any, Any], list[Any]]:
+            values, pull, auxiliary = jax.vjp(function, x, has_aux=True)
+            slopes = [pull(row)[0] for row in jax.numpy.eye(size, dtype=values.dtype)]
+            return (values, auxiliary), slopes
+
+        return with_gradients
+
+    def export(self, model: Model, document: bytes, path: Path) -> None:
         """Write a compiled model with the document inside."""
         from dpcore_jax.artefact import write
 
         write(self, model, document, path)
 
-    def load(self, path: Path, document: Document, device: str | None) -> Engine:
-        """Return the engine that runs a compiled file."""
+    def load(self, path: Path, document: Document, device: str | None) -> dict[str, Engine]:
+        """Return the engines that run the parts of a compiled file."""
         from dpcore_jax.artefact import load
 
         return load(self, path, document, self.device(device))

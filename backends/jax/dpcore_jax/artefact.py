@@ -15,45 +15,58 @@ from dpcore.formats import Document
 from dpcore.infer.artefact import ArtefactEngine
 from dpcore.infer.engine import Arrays
 from dpcore.infer.signature import Signature, signature
-from dpcore.models.energy import EnergyModel
+from dpcore.models import Model
 from dpcore.models.prediction import predict
-from dpcore.models.prepare import prepare
 from dpcore.neighbours.sizes import RecurringSizes
 
-PROGRAM = "predict.bin"
 PLATFORMS = ("cpu", "cuda", "rocm", "tpu")
 
 
-def write(adapter: Adapter, model: EnergyModel, document: bytes, path: Path) -> None:
-    """Export a model and write it with its document."""
-    inputs = signature(model)
-    with adapter.scope():
-        tree = to_backend(adapter, prepare(model))
-        function = jax.jit(lambda arrays: predict(adapter, tree, inputs.batch(arrays)))
-        exported = jax_export.export(function, platforms=PLATFORMS)(_arguments(inputs))
+def write(adapter: Adapter, model: Model, document: bytes, path: Path) -> None:
+    """Export the parts of a model and write them with its document."""
     with zipfile.ZipFile(path, "w") as archive:
-        archive.writestr(PROGRAM, bytes(exported.serialize()))
+        for name, part in model.parts.items():
+            archive.writestr(f"{name}.bin", _export(adapter, part.prepared()))
         archive.writestr("model.dp", document)
 
 
-def load(adapter: Adapter, path: Path, document: Document, device: Any) -> ArtefactEngine:
-    """Return the engine that runs an exported file."""
+def _export(adapter: Adapter, model: Model) -> bytes:
+    inputs = signature(model)
+    with adapter.scope():
+        tree = to_backend(adapter, model)
+        function = jax.jit(lambda arrays: predict(adapter, tree, inputs.batch(arrays)))
+        exported = jax_export.export(function, platforms=PLATFORMS)(_arguments(inputs))
+    return bytes(exported.serialize())
+
+
+def load(
+    adapter: Adapter, path: Path, document: Document, device: Any
+) -> dict[str, ArtefactEngine]:
+    """Return the engines that run the parts of an exported file."""
     try:
-        with zipfile.ZipFile(path) as archive, adapter.scope():
-            blob = bytearray(archive.read(PROGRAM))
-            call = jax.jit(jax_export.deserialize(blob).call)
+        with zipfile.ZipFile(path) as archive:
+            blobs = {name: archive.read(f"{name}.bin") for name in document.model.parts}
+        return {
+            name: _engine(adapter, part, blobs[name], device)
+            for name, part in document.model.parts.items()
+        }
     except Exception as error:  # the reader raises whatever it meets
         reason = (str(error) or type(error).__name__).splitlines()[0]
         raise DPError(
             f"{path}: this version of JAX cannot run the program inside ({reason}); convert it again"
         ) from error
 
+
+def _engine(adapter: Adapter, model: Model, blob: bytes, device: Any) -> ArtefactEngine:
+    with adapter.scope():
+        call = jax.jit(jax_export.deserialize(bytearray(blob)).call)
+
     def program(arrays: Mapping[str, np.ndarray]) -> Arrays:
         with adapter.scope():
             outputs = call({name: adapter.asarray(x, device) for name, x in arrays.items()})
             return {name: adapter.to_numpy(x) for name, x in outputs.items()}
 
-    engine = ArtefactEngine(adapter, document, program, str(device))
+    engine = ArtefactEngine(adapter, model, program, str(device))
     engine.sizes = RecurringSizes(exported=True)
     return engine
 

@@ -12,6 +12,7 @@ from example_models import BY_NAME
 from harness import Backend, assert_same, engine_of
 
 from dpcore.backend import to_backend
+from dpcore.backend.adapter import value_and_grad
 from dpcore.errors import DPError
 from dpcore.infer.assemble import assemble
 from dpcore.infer.engine import cast_model
@@ -83,7 +84,7 @@ def test_views_and_read_only_arrays(adapter, view):
 def test_gradients(adapter, jax):
     with adapter.scope():
         x = jax.numpy.array([1.0, 2.0])
-        (value, auxiliary), slope = adapter.value_and_grad(lambda y: ((y**3).sum(), y + 1.0))(x)
+        (value, auxiliary), slope = value_and_grad(adapter, lambda y: ((y**3).sum(), y + 1.0))(x)
     assert value.item() == 9.0
     assert auxiliary.tolist() == [2.0, 3.0]
     assert slope.tolist() == [3.0, 12.0]
@@ -98,7 +99,7 @@ def test_what_does_not_depend_has_no_slope(adapter, jax, case):
             "stopped": lambda y: (jax.lax.stop_gradient(y) ** 2).sum(),
             "no_elements": lambda y: y.sum(),
         }[case]
-        _, slope = adapter.value_and_grad(lambda y: (total(y), None))(x)
+        _, slope = value_and_grad(adapter, lambda y: (total(y), None))(x)
     assert slope.dtype == x.dtype
     assert slope.shape == x.shape
     assert not slope.any()
@@ -178,7 +179,7 @@ def test_global_state_is_left_alone(adapter):  # noqa: ARG001  # asks for JAX
 
 def test_float32_is_float32(adapter):
     """The forces are, before they are handed out as float64; energies are summed in float64."""
-    assembly = assemble(FRAMES, EXAMPLE.model.selection, ExactSizes(), "float32")
+    assembly = assemble(FRAMES, EXAMPLE.model.selections, ExactSizes(), "float32")
     with adapter.scope():
         batch = to_backend(adapter, next(assembly.batches(100)))
         model = to_backend(adapter, cast_model(EXAMPLE.model, "float32"))
@@ -199,10 +200,10 @@ def test_compiled_once_for_the_same_shapes(adapter):
     with adapter.scope():
         model = to_backend(adapter, EXAMPLE.model)
         for frames in (FRAMES, FRAMES[::-1], FRAMES):
-            assembly = assemble(frames, EXAMPLE.model.selection, ExactSizes())
+            assembly = assemble(frames, EXAMPLE.model.selections, ExactSizes())
             compiled(model, to_backend(adapter, next(assembly.batches(100))))
     assert len(traced) == 1
     with adapter.scope():
-        assembly = assemble(FRAMES[:1], EXAMPLE.model.selection, ExactSizes())
+        assembly = assemble(FRAMES[:1], EXAMPLE.model.selections, ExactSizes())
         compiled(model, to_backend(adapter, next(assembly.batches(100))))
     assert len(traced) == 2

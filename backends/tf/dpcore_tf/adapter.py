@@ -15,7 +15,7 @@ from dpcore.errors import DPError
 from dpcore.formats import Document
 from dpcore.fused.moments import EMBEDDINGS
 from dpcore.infer.engine import Engine
-from dpcore.models.energy import EnergyModel
+from dpcore.models import Model
 from dpcore_tf import namespace as _namespace  # noqa: F401  # registers the function set
 
 
@@ -72,27 +72,35 @@ class TensorFlowAdapter:
         """Return ``function(model, batch)`` as a graph, traced for each structure of a batch."""
         return by_structure(function, _graph)
 
-    def value_and_grad(self, function: Callable[[Any], tuple[Any, Any]]) -> Callable[[Any], Any]:
-        """Return a function giving ``((value, auxiliary), gradient)``."""
+    def jacobian(
+        self, function: Callable[[Any], tuple[Any, Any]], size: int
+    ) -> Callable[[Any], tuple[tuple[Any, Any], list[Any]]]:
+        """Return a function giving ``((values, auxiliary), gradients)``."""
 
-        def with_gradient(x: Any) -> Any:
-            with tf.GradientTape(watch_accessed_variables=False) as tape:
+        def with_gradients(x: Any) -> tuple[tuple[Any, Any], list[Any]]:
+            with tf.GradientTape(watch_accessed_variables=False, persistent=size > 1) as tape:
                 tape.watch(x)
-                value, auxiliary = function(x)
-            slopes = tape.gradient(value, x, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+                values, auxiliary = function(x)
+                each = [values[i] for i in range(size)]
             # A gradient of gathered rows comes as indexed slices.
-            return (value, auxiliary), tf.convert_to_tensor(slopes)
+            slopes = [
+                tf.convert_to_tensor(
+                    tape.gradient(value, x, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+                )
+                for value in each
+            ]
+            return (values, auxiliary), slopes
 
-        return with_gradient
+        return with_gradients
 
-    def export(self, model: EnergyModel, document: bytes, path: Path) -> None:
+    def export(self, model: Model, document: bytes, path: Path) -> None:
         """Write a compiled model with the document inside."""
         from dpcore_tf.artefact import write
 
         write(self, model, document, path)
 
-    def load(self, path: Path, document: Document, device: str | None) -> Engine:
-        """Return the engine that runs a compiled file."""
+    def load(self, path: Path, document: Document, device: str | None) -> dict[str, Engine]:
+        """Return the engines that run the parts of a compiled file."""
         from dpcore_tf.artefact import load
 
         return load(self, path, document, self.device(device))

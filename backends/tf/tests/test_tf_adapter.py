@@ -13,6 +13,7 @@ from example_models import BY_NAME
 from harness import Backend, assert_same, engine_of
 
 from dpcore.backend import to_backend
+from dpcore.backend.adapter import value_and_grad
 from dpcore.errors import DPError
 from dpcore.infer.assemble import assemble
 from dpcore.infer.engine import cast_model
@@ -89,7 +90,7 @@ def test_arrays_are_not_shared(adapter):
 
 def test_gradients(adapter, tf):
     x = tf.constant([1.0, 2.0], tf.float64)
-    function = adapter.value_and_grad(lambda y: (tf.reduce_sum(y**3), y + 1.0))
+    function = value_and_grad(adapter, lambda y: (tf.reduce_sum(y**3), y + 1.0))
     (value, auxiliary), slope = function(x)
     assert value == 9.0
     assert auxiliary.numpy().tolist() == [2.0, 3.0]
@@ -105,7 +106,7 @@ def test_what_does_not_depend_has_no_slope(adapter, tf, case, traced):
         "stopped": lambda y: tf.reduce_sum(tf.stop_gradient(y) ** 2),
         "no_elements": tf.reduce_sum,
     }.get(case, lambda _: tf.reduce_sum(other))
-    function = adapter.value_and_grad(lambda y: (total(y), y))
+    function = value_and_grad(adapter, lambda y: (total(y), y))
     _, slope = tf.function(function, autograph=False)(x) if traced else function(x)
     assert slope.dtype == x.dtype
     assert slope.shape == x.shape
@@ -206,7 +207,7 @@ def test_who_wants_to_read_notes_does(adapter):  # noqa: ARG001  # asks for Tens
 
 def test_float32_is_float32(adapter):
     """The forces are, before they are handed out as float64; energies are summed in float64."""
-    assembly = assemble(FRAMES, EXAMPLE.model.selection, ExactSizes(), "float32")
+    assembly = assemble(FRAMES, EXAMPLE.model.selections, ExactSizes(), "float32")
     batch = to_backend(adapter, next(assembly.batches(100)))
     model = to_backend(adapter, cast_model(EXAMPLE.model, "float32"))
     out = predict(adapter, model, batch)
@@ -225,7 +226,7 @@ def test_traced_once_for_the_same_shapes_and_once_more_for_all_others(adapter):
     compiled, model = adapter.compile(traces), to_backend(adapter, EXAMPLE.model)
 
     def call(frames):
-        assembly = assemble(frames, EXAMPLE.model.selection, ExactSizes())
+        assembly = assemble(frames, EXAMPLE.model.selections, ExactSizes())
         compiled(model, to_backend(adapter, next(assembly.batches(100))))
 
     for frames in (FRAMES, FRAMES[::-1], FRAMES):

@@ -16,7 +16,7 @@ from dpcore.errors import DPError
 from dpcore.formats import Document
 from dpcore.fused.moments import EMBEDDINGS
 from dpcore.infer.engine import Engine
-from dpcore.models.energy import EnergyModel
+from dpcore.models import Model
 from dpcore_torch import namespace as _namespace  # noqa: F401  # registers the function set
 
 
@@ -88,28 +88,39 @@ class TorchAdapter:
         compiled: Callable[..., Any] = compile_function(function)
         return compiled
 
-    def value_and_grad(self, function: Callable[[Any], tuple[Any, Any]]) -> Callable[[Any], Any]:
-        """Return a function giving ``((value, auxiliary), gradient)``."""
+    def jacobian(
+        self, function: Callable[[Any], tuple[Any, Any]], size: int
+    ) -> Callable[[Any], tuple[tuple[Any, Any], list[Any]]]:
+        """Return a function giving ``((values, auxiliary), gradients)``."""
 
-        def with_gradient(x: torch.Tensor) -> Any:
+        def with_gradients(x: torch.Tensor) -> tuple[tuple[Any, Any], list[Any]]:
             with torch.enable_grad():
                 x = x.detach().requires_grad_()
-                value, auxiliary = function(x)
-                if not value.requires_grad:
-                    return (value, auxiliary), torch.zeros_like(x)
-                (slope,) = torch.autograd.grad(value, x, allow_unused=True, materialize_grads=True)
-            return (value, auxiliary), slope
+                values, auxiliary = function(x)
+                if not values.requires_grad:
+                    return (values, auxiliary), [torch.zeros_like(x)] * size
+                slopes = [
+                    torch.autograd.grad(
+                        values[i],
+                        x,
+                        retain_graph=i + 1 < size,
+                        allow_unused=True,
+                        materialize_grads=True,
+                    )[0]
+                    for i in range(size)
+                ]
+            return (values, auxiliary), slopes
 
-        return with_gradient
+        return with_gradients
 
-    def export(self, model: EnergyModel, document: bytes, path: Path) -> None:
+    def export(self, model: Model, document: bytes, path: Path) -> None:
         """Write a compiled model with the document inside."""
         from dpcore_torch.artefact import write
 
         write(self, model, document, path)
 
-    def load(self, path: Path, document: Document, device: str | None) -> Engine:
-        """Return the engine that runs a compiled file."""
+    def load(self, path: Path, document: Document, device: str | None) -> dict[str, Engine]:
+        """Return the engines that run the parts of a compiled file."""
         from dpcore_torch.artefact import load
 
         return load(self, path, document, self.device(device or "cpu"))

@@ -26,9 +26,8 @@ from dpcore.formats import Document
 from dpcore.infer.artefact import ArtefactEngine
 from dpcore.infer.engine import Arrays
 from dpcore.infer.signature import Signature, signature
-from dpcore.models.energy import EnergyModel
-from dpcore.models.prediction import OUTPUTS, predict
-from dpcore.models.prepare import prepare
+from dpcore.models import Model
+from dpcore.models.prediction import predict
 
 log = logging.getLogger(__name__)
 
@@ -36,17 +35,20 @@ log = logging.getLogger(__name__)
 _PORTABLE = {"cpp.march": "x86-64-v3", "cpp.simdlen": 256}
 
 
-def write(adapter: Adapter, model: EnergyModel, document: bytes, path: Path) -> None:
-    """Compile a model and write it with its document."""
-    archive = io.BytesIO(_package(export(adapter, model)))
+def write(adapter: Adapter, model: Model, document: bytes, path: Path) -> None:
+    """Compile the parts of a model and write them with its document."""
+    programs = {name: export(adapter, part.prepared()) for name, part in model.parts.items()}
+    archive = io.BytesIO(_package(programs))
     with zipfile.ZipFile(archive, "a") as file:
         root = file.namelist()[0].partition("/")[0]
         file.writestr(f"{root}/dpcore/model.dp", document)
     path.write_bytes(archive.getvalue())
 
 
-def load(adapter: Adapter, path: Path, document: Document, device: torch.device) -> ArtefactEngine:
-    """Return the engine that runs a compiled file."""
+def load(
+    adapter: Adapter, path: Path, document: Document, device: torch.device
+) -> dict[str, ArtefactEngine]:
+    """Return the engines that run the parts of a compiled file."""
     if device.type != "cpu":
         raise DPError(
             f"device {str(device)!r}: {path} was compiled for the CPU; convert it to .dp and evaluate "
@@ -55,45 +57,54 @@ def load(adapter: Adapter, path: Path, document: Document, device: torch.device)
     try:
         # What is loaded goes to the default device, which anybody may have set.
         with _quiet(), torch.device("cpu"):
-            run = _program(path)
+            return {
+                name: _engine(adapter, part, _program(path, name), device)
+                for name, part in document.model.parts.items()
+            }
     except Exception as error:  # the reader raises whatever it meets
         reason = (str(error) or type(error).__name__).splitlines()[0]
         raise DPError(
             f"{path}: this version of PyTorch cannot run the program inside ({reason}); "
             "convert it again"
         ) from error
-    names = [item.path for item in signature(document.model).inputs]
+
+
+def _engine(
+    adapter: Adapter, model: Model, run: Callable[..., Sequence[torch.Tensor]], device: torch.device
+) -> ArtefactEngine:
+    names = [item.path for item in signature(model.prepared()).inputs]
+    outputs = model.output.names
 
     def program(arrays: Mapping[str, np.ndarray]) -> Arrays:
         with torch.no_grad():
-            outputs = run(*(adapter.asarray(arrays[name], device) for name in names))
-        return {n: adapter.to_numpy(x) for n, x in zip(OUTPUTS, outputs, strict=True)}
+            found = run(*(adapter.asarray(arrays[name], device) for name in names))
+        return {n: adapter.to_numpy(x) for n, x in zip(outputs, found, strict=True)}
 
-    return ArtefactEngine(adapter, document, program, str(device))
+    return ArtefactEngine(adapter, model, program, str(device))
 
 
-def _program(path: Path) -> Callable[..., Sequence[torch.Tensor]]:
+def _program(path: Path, name: str) -> Callable[..., Sequence[torch.Tensor]]:
     with zipfile.ZipFile(path) as archive:
-        compiled = any("/data/aotinductor/model/" in name for name in archive.namelist())
+        compiled = any(f"/data/aotinductor/{name}/" in member for member in archive.namelist())
     if compiled:
         # As C++ does it; load_pt2 would first have a C++ compiler try out what the processor can do.
-        loader = torch._C._aoti.AOTIModelPackageLoader(str(path), "model", False, 1, -1)  # noqa: SLF001
+        loader = torch._C._aoti.AOTIModelPackageLoader(str(path), name, False, 1, -1)  # noqa: SLF001
         return lambda *arrays: loader.run(list(arrays))
     module: Callable[..., Sequence[torch.Tensor]] = (
-        load_pt2(str(path)).exported_programs["model"].module()
+        load_pt2(str(path)).exported_programs[name].module()
     )
     return module
 
 
-def export(adapter: Adapter, model: EnergyModel) -> ExportedProgram:
-    """Return the model as an exported program that leaves atom, neighbour and frame counts open."""
+def export(adapter: Adapter, model: Model) -> ExportedProgram:
+    """Return a prepared model as an exported program that leaves all counts open."""
     inputs = signature(model)
-    tensors = to_backend(adapter, prepare(model), torch.device("cpu"))
+    tensors = to_backend(adapter, model, torch.device("cpu"))
     names = [item.path for item in inputs.inputs]
 
     def run(*arrays: torch.Tensor) -> tuple[torch.Tensor, ...]:
         out = predict(adapter, tensors, inputs.batch(dict(zip(names, arrays, strict=True))))
-        return tuple(out[name] for name in OUTPUTS)
+        return tuple(out[name] for name in model.output.names)
 
     example = tuple(torch.from_numpy(x) for x in inputs.example().values())
     # Axes of equal length would otherwise be taken for one and the same.
@@ -110,21 +121,25 @@ def _dynamic_shapes(inputs: Signature) -> tuple[dict[int, Any], ...]:
     )
 
 
-def _package(program: ExportedProgram) -> bytes:
-    """Compile a program if the machine can, and return its archive."""
+def _package(programs: Mapping[str, ExportedProgram]) -> bytes:
+    """Compile programs if the machine can, and return their archive."""
     archive = io.BytesIO()
     try:
         get_cpp_compiler()
     except InvalidCxxCompiler:
         log.warning("no C++ compiler found: the file holds the exported program, not compiled code")
-        package_pt2(archive, exported_programs={"model": program})
+        package_pt2(archive, exported_programs=dict(programs))
         return archive.getvalue()
-    options: dict[str, Any] = {"aot_inductor.package": True} | _processor()
     with _quiet():
-        arguments = program.example_inputs[0] if program.example_inputs else ()
-        files: Any = aot_compile(program.module(), arguments, options=options)
-        package_pt2(archive, aoti_files={"model": files})
+        files: Any = {name: _compiled(program) for name, program in programs.items()}
+        package_pt2(archive, aoti_files=files)
     return archive.getvalue()
+
+
+def _compiled(program: ExportedProgram) -> Any:
+    options: dict[str, Any] = {"aot_inductor.package": True} | _processor()
+    arguments = program.example_inputs[0] if program.example_inputs else ()
+    return aot_compile(program.module(), arguments, options=options)
 
 
 def _processor() -> dict[str, Any]:

@@ -12,6 +12,7 @@ from example_models import BY_NAME
 from harness import Backend, assert_same, engine_of
 
 from dpcore.backend import to_backend
+from dpcore.backend.adapter import value_and_grad
 from dpcore.errors import DPError
 from dpcore.infer.assemble import assemble
 from dpcore.infer.engine import TreeEngine, cast_model
@@ -111,7 +112,7 @@ def test_read_only_arrays_are_not_shared(adapter, dtype):
 
 def test_gradients(adapter, torch):
     x = torch.tensor([1.0, 2.0], dtype=torch.float64)
-    (value, auxiliary), slope = adapter.value_and_grad(lambda y: ((y**3).sum(), y + 1.0))(x)
+    (value, auxiliary), slope = value_and_grad(adapter, lambda y: ((y**3).sum(), y + 1.0))(x)
     assert value == 9.0
     assert auxiliary.tolist() == [2.0, 3.0]
     assert slope.tolist() == [3.0, 12.0]
@@ -125,7 +126,7 @@ def test_what_does_not_depend_has_no_slope(adapter, torch, case):
     x = torch.ones(0 if case == "no_elements" else 2, dtype=torch.float64)
     function = {"detached": lambda y: (y.detach() ** 2).sum(), "no_elements": lambda y: y.sum()}
     total = function.get(case, lambda _: other.sum())
-    _, slope = adapter.value_and_grad(lambda y: (total(y), None))(x)
+    _, slope = value_and_grad(adapter, lambda y: (total(y), None))(x)
     assert slope.dtype == x.dtype
     assert slope.shape == x.shape
     assert not slope.any()
@@ -214,7 +215,7 @@ def test_global_state_is_left_alone(adapter):  # noqa: ARG001  # asks for PyTorc
 
 def test_float32_is_float32(adapter):
     """The forces are, before they are handed out as float64; energies are summed in float64."""
-    assembly = assemble(FRAMES, EXAMPLE.model.selection, ExactSizes(), "float32")
+    assembly = assemble(FRAMES, EXAMPLE.model.selections, ExactSizes(), "float32")
     batch = to_backend(adapter, next(assembly.batches(100)))
     model = to_backend(adapter, cast_model(EXAMPLE.model, "float32"))
     out = predict(adapter, model, batch)

@@ -5,6 +5,7 @@ from math import sqrt
 
 import numpy as np
 import pytest
+from known_model import Known, numbers, system
 
 from dpcore.accuracy import (
     DetailFiles,
@@ -15,7 +16,6 @@ from dpcore.accuracy import (
     systems,
     weighted_average,
 )
-from dpcore.data import System
 from dpcore.errors import DPError
 
 REPORT = """\
@@ -37,30 +37,6 @@ Atomic ener MAE    : 2.500000e-01 eV
 Atomic ener RMSE   : 5.000000e-01 eV"""
 
 
-class Known:
-    """A model that predicts the given values; a frame's first coordinate is its number."""
-
-    def __init__(self, predictions, fparam=0, aparam=0, default=False):
-        self.predictions = predictions
-        self.dims, self.default, self.seen = (fparam, aparam), default, []
-
-    def evaluate(self, coord, cell, atom_types, fparam=None, aparam=None):
-        self.seen.append((fparam, aparam))
-        frames = coord[:, 0, 0].astype(int)
-        assert cell is None or len(cell) == len(frames)
-        assert np.ndim(atom_types) == 1 or len(atom_types) == len(frames)
-        return {name: values[frames] for name, values in self.predictions.items()}
-
-    def get_dim_fparam(self):
-        return self.dims[0]
-
-    def get_dim_aparam(self):
-        return self.dims[1]
-
-    def has_default_fparam(self):
-        return self.default
-
-
 def predictions(nframes=2, natoms=2):
     """Return energies, forces and virials of 2 frames and 2 atoms that differ from zero in few places."""
     force = np.zeros((nframes, natoms, 3))
@@ -75,19 +51,6 @@ def predictions(nframes=2, natoms=2):
         "virial": virial,
         "atom_energy": atom_energy,
     }
-
-
-def system(types=(0, 1), cell=2.0, path="water", **labels):
-    nframes, natoms = 2, np.shape(types)[-1]
-    coord = np.zeros((nframes, natoms, 3))
-    coord[:, 0, 0] = np.arange(nframes)
-    return System(
-        path=path,
-        atom_types=np.array(types),
-        coord=coord,
-        cell=None if cell is None else np.array([cell * np.eye(3)] * nframes),
-        labels=labels,
-    )
 
 
 def all_labels():
@@ -240,7 +203,7 @@ def test_parameters_that_do_not_fit(dims, extra, message):
 
 def test_errors_of_the_model_name_the_system():
     class Refusing(Known):
-        def evaluate(self, *_):
+        def evaluate(self, *_, **__):
             raise DPError("atoms overlap")
 
     with pytest.raises(DPError, match=r"^water: atoms overlap$"):
@@ -263,10 +226,6 @@ def details_of(tmp_path, *tested, atomic=True):
     for one in tested:
         system_errors(Known(predictions()), one, atomic=atomic, details=files)
     return {file.name: file.read_text("utf-8") for file in tmp_path.iterdir()}
-
-
-def numbers(text):
-    return np.loadtxt(text.splitlines(), ndmin=2)
 
 
 def test_detail_files_have_the_columns_of_deepmd_kit(tmp_path):

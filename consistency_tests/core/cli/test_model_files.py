@@ -25,7 +25,11 @@ def test_show_prints_everything(capsys):
     text = " ".join(out.split())
     assert f"file: {MODEL}, 70.8 kB" in text
     assert "type-map: O H" in text
-    assert "kind energy precision float64 rcut 4.0 sel [20, 40]" in text
+    assert (
+        "kind standard predicts energy in eV: the sum of atom_energy, with forces and virials"
+        in text
+    )
+    assert "precision float64 rcut 4.0 sel [20, 40]" in text
     assert "descriptor: type se_e2_a sel [20, 40] rcut 4.0 rcut_smth 0.5" in text
     assert "source file model.dp sha256" in text
     assert "software deepmd-kit version 3.2.0" in text

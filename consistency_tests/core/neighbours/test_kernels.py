@@ -8,10 +8,10 @@ import pytest
 
 from dpcore import registry
 from dpcore.errors import DPError
+from dpcore.frames import Frame
 from dpcore.infer import assemble as assembling
 from dpcore.infer import edges as finding
 from dpcore.infer.assemble import assemble
-from dpcore.infer.frames import Frame
 from dpcore.neighbours.selection import Selection
 from dpcore.neighbours.sizes import ExactSizes, ExportSizes
 

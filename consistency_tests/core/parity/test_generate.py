@@ -1,29 +1,68 @@
 """The frames that are made for models without data must be sensible for any model."""
 
 import itertools
-from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 
+from dpcore.errors import DPError
+from dpcore.models import ENERGY, Model
+from dpcore.neighbours.selection import Selection
 from dpcore.parity import generated_samples
+from dpcore.tree import Tree, buffer
+from examples import dplr
 
 
-def stand_in(rcut, sel, ntypes, parameters=0):
-    statistics = np.linspace(1.0, 2.0, parameters) if parameters else None
-    fitting = SimpleNamespace(
-        numb_fparam=parameters,
-        numb_aparam=parameters,
-        default_fparam=None,
-        fparam_avg=statistics,
-        fparam_inv_std=statistics,
-        aparam_avg=statistics,
-        aparam_inv_std=statistics,
-    )
-    return SimpleNamespace(
-        selection=SimpleNamespace(rcut=rcut, sel=sel),
+class Statistics(Tree):
+    """What a fitting knows of parameters."""
+
+    fparam_avg: Any = buffer(default=None)
+    fparam_inv_std: Any = buffer(default=None)
+    aparam_avg: Any = buffer(default=None)
+    aparam_inv_std: Any = buffer(default=None)
+
+
+class StandIn(Model):
+    """A model that is only asked what it takes."""
+
+    type_map: tuple[str, ...]
+    asked: tuple[Selection, ...]
+    parameters: int = 0
+    spin: bool = False
+    statistics: Statistics | None = None
+
+    @property
+    def selections(self):
+        return self.asked
+
+    @property
+    def takes_spin(self):
+        return self.spin
+
+    @property
+    def output(self):
+        return ENERGY
+
+    @property
+    def numb_fparam(self):
+        return self.parameters
+
+    numb_aparam = numb_fparam
+
+
+def stand_in(rcut, sel, ntypes, parameters=0, **more):
+    known = np.linspace(1.0, 2.0, parameters) if parameters else None
+    mixed = len(sel) != ntypes
+    asked = Selection.of_all_types(rcut, sum(sel), ntypes) if mixed else Selection(rcut, sel)
+    return StandIn(
         type_map=tuple(f"X{t}" for t in range(ntypes)),
-        fitting=fitting,
+        asked=(asked,),
+        parameters=parameters,
+        statistics=Statistics(
+            fparam_avg=known, fparam_inv_std=known, aparam_avg=known, aparam_inv_std=known
+        ),
+        **more,
     )
 
 
@@ -82,11 +121,66 @@ def test_repeated_calls_give_the_same_frames():
 
 
 def test_parameters_follow_the_models_statistics():
-    model = stand_in(6.0, (46, 92), 2, 2)
-    model.fitting.fparam_avg = np.array([1000.0, -5.0])
-    model.fitting.fparam_inv_std = np.array([1e3, 0.0])
+    known = Statistics(
+        fparam_avg=np.array([1000.0, -5.0]),
+        fparam_inv_std=np.array([1e3, 0.0]),
+        aparam_avg=np.ones(2),
+        aparam_inv_std=np.ones(2),
+    )
+    model = stand_in(6.0, (46, 92), 2, 2).with_(statistics=known)
     frames = [sample.frame for sample in generated_samples(model)]
     assert all(abs(frame.fparam[0] - 1000.0) < 0.01 for frame in frames)
     assert all(0 < abs(frame.fparam[1] + 5.0) < 10 for frame in frames)
     assert all(frame.aparam.shape == (len(frame.types), 2) for frame in frames)
     assert np.ptp(frames[0].aparam[:, 0]) > 0
+
+
+def test_parameters_without_statistics_and_spins_are_drawn_too():
+    model = stand_in(6.0, (46, 92), 2, 3, spin=True).with_(statistics=None)
+    frames = [sample.frame for sample in generated_samples(model)]
+    assert {frame.fparam.shape for frame in frames} == {(3,)}
+    assert all(frame.spin.shape == frame.coord.shape for frame in frames)
+    assert 0.1 < np.mean([np.linalg.norm(f.spin, axis=1).mean() for f in frames]) < 2.0
+
+
+def test_the_smallest_of_several_selections_bounds_the_density():
+    """A part with a large cutoff and few places: its neighbours must still fit, by and large."""
+    small, large = Selection(3.0, (20, 20)), Selection(6.0, (15, 15))
+    model = stand_in(6.0, (46, 92), 2).with_(asked=(small, large))
+    box = generated_samples(model)[0].frame
+    density = 30 / abs(np.linalg.det(box.cell))
+    assert density * 4 / 3 * np.pi * 6.0**3 == pytest.approx(0.6 * 30)
+
+
+def test_frames_that_a_model_refuses_are_left_out():
+    model = dplr.EXAMPLES[0].model
+    names = {sample.system for sample in generated_samples(model)}
+    assert names == {"generated periodic box", "generated box below the cutoff"}
+
+
+class Groups(StandIn):
+    """A model whose parameters are the numbers of groups, or that refuses everything."""
+
+    refuses: bool = False
+
+    def run(self, frames, evaluate):
+        for frame in frames:
+            if self.refuses or (frame.aparam % 1).any():
+                raise DPError("frame 0: no groups")
+        return super().run(frames, evaluate)
+
+
+def test_parameters_may_be_numbers_of_groups():
+    asked = (Selection(6.0, (46, 92)),)
+    model = Groups(type_map=("O", "H"), asked=asked, parameters=1)
+    groups = np.concatenate([sample.frame.aparam for sample in generated_samples(model)])
+    assert set(groups.ravel()) == {0.0, 1.0, 2.0}
+    with pytest.raises(DPError, match=r"no generated frame suits the model \(frame 0: no groups\)"):
+        generated_samples(model.with_(refuses=True))
+
+
+def test_a_model_without_a_cutoff_gets_open_frames():
+    asked = (Selection(9999.0, (40, 80), masked=True),)
+    (one, two) = generated_samples(stand_in(6.0, (1, 1), 2, 1).with_(asked=asked))
+    assert {one.system, two.system} == {"generated open cluster"}
+    assert np.ptp(one.frame.coord) < 50

@@ -4,6 +4,7 @@ A component is a pair of functions: one reads its dictionary, the other writes i
 NumPy arrays for a `.yaml` file, dataset paths for the header of a `.dp` file.
 """
 
+from dpcore_serialization.deepmd.fields import Unwritable
 from dpcore_serialization.deepmd.models import read_model, write_model
 
-__all__ = ["read_model", "write_model"]
+__all__ = ["Unwritable", "read_model", "write_model"]

@@ -11,6 +11,10 @@ from dpcore.errors import DPError
 _MISSING = object()
 
 
+class Unwritable(DPError):
+    """DeePMD-kit's kinds of file have no place for a model."""
+
+
 class Fields:
     """A dictionary whose keys must all be read; leaving the context refuses the ones that were not.
 

@@ -7,7 +7,7 @@ from dpcore.errors import DPError
 from dpcore.fused import TabulatedNet
 from dpcore.nn import MLP, Dense
 from dpcore.tree import check_kinds
-from dpcore_serialization.deepmd.fields import Fields
+from dpcore_serialization.deepmd.fields import Fields, Unwritable
 
 
 def read_layer(data: Any, path: str, *, trainable: bool) -> Dense:
@@ -62,11 +62,12 @@ def read_networks(data: Any, path: str, trainable: list[bool]) -> tuple[MLP, ...
     if not isinstance(networks, list) or not networks or None in networks:
         raise DPError(f"{path}.networks: a list of networks without gaps is expected")
     return tuple(
-        _read_network(net, f"{path}.networks.{i}", trainable) for i, net in enumerate(networks)
+        read_network(net, f"{path}.networks.{i}", trainable) for i, net in enumerate(networks)
     )
 
 
-def _read_network(data: Any, path: str, trainable: list[bool]) -> MLP:
+def read_network(data: Any, path: str, trainable: list[bool]) -> MLP:
+    """Read one network (see :func:`read_networks`)."""
     with Fields(data, path, version=2) as fields:
         fields.skip("in_dim", "out_dim", "neuron", "activation_function", "resnet_dt", "precision")
         fields.skip("bias", "bias_out")
@@ -95,25 +96,28 @@ def write_networks(
         common: the entries that each network repeats.
 
     Raises:
-        DPError: a network is a table.
+        Unwritable: a network is a table.
     """
-    shared = {
-        "@class": _CLASSES[kind],
-        "@version": 2 if kind == "embedding_network" else 1,
-    } | common
     return {
         "@class": "NetworkCollection",
         "@version": 1,
         "ndim": ndim,
         "ntypes": ntypes,
         "network_type": kind,
-        "networks": [shared | {"layers": _write_layers(net)} for net in nets],
+        "networks": [write_network(net, kind, common) for net in nets],
     }
+
+
+def write_network(net: MLP | TabulatedNet, kind: str, common: dict[str, Any]) -> dict[str, Any]:
+    """Write one network (see :func:`write_networks`)."""
+    version = 2 if kind == "embedding_network" else 1
+    head = {"@class": _CLASSES[kind], "@version": version}
+    return head | common | {"layers": _write_layers(net)}
 
 
 def _write_layers(net: MLP | TabulatedNet) -> list[dict[str, Any]]:
     if isinstance(net, TabulatedNet):
-        raise DPError(
+        raise Unwritable(
             "the model is compressed: it has tables in place of networks, which DeePMD-kit's kinds of "
             "file cannot hold; convert the model that it was made from"
         )

@@ -1,0 +1,59 @@
+"""Environment rows whose neighbours are of any types."""
+
+from collections.abc import Collection
+from typing import Any
+
+from dpcore.batch import Batch, Neighbours, centre_types, neighbour_types, places
+from dpcore.xp import as_type_of, namespace, shape
+
+
+def normalised_rows(batch: Batch, rows: Any, davg: Any, dstd: Any) -> Any:
+    """Return ``(R - davg) / dstd`` with the statistics of each centre's type.
+
+    Args:
+        batch: the batch.
+        rows: environment rows, ``(centre, neighbour, column)``.
+        davg: mean by type and place, ``(type, place, column)``.
+        dstd: deviation.
+    """
+    xp, width, types = namespace(rows), shape(rows)[1], centre_types(batch)
+    mean, std = (xp.take(as_type_of(x[:, :width, :], rows), types, axis=0) for x in (davg, dstd))
+    return (rows - mean) / std
+
+
+def types_in_places(batch: Batch, block: Neighbours) -> Any:
+    """Return the type in each place of a mixed block, ``(centre, neighbour)``.
+
+    Like DeePMD-kit it takes a place without a neighbour for the first atom of the frame.
+    """
+    xp = namespace(batch.types)
+    return xp.where(block.mask(), neighbour_types(batch, block), first_types(batch)[:, None])
+
+
+def first_types(batch: Batch) -> Any:
+    """Return the type of the first atom of each centre's frame, ``(centre,)``."""
+    xp = namespace(batch.types)
+    first = xp.cumulative_sum(batch.natoms, axis=0) - batch.natoms
+    frame = xp.take(batch.frame, places(batch), axis=0)
+    return xp.take(batch.types, xp.take(first, frame, axis=0), axis=0)
+
+
+def counted(
+    batch: Batch, block: Neighbours, excluded: Collection[tuple[int, int]], ntypes: int, like: Any
+) -> Any:
+    """Return 0 for neighbours of an excluded type and 1 for all other places, ``(centre, neighbour)``.
+
+    Args:
+        batch: the batch.
+        block: a block of mixed types.
+        excluded: pairs of types, centre first.
+        ntypes: number of types.
+        like: an array of the wanted dtype.
+    """
+    xp = namespace(like)
+    zero = xp.zeros((1,), like=like)
+    flags = [zero + float((c, n) not in excluded) for c in range(ntypes) for n in range(ntypes)]
+    kind = centre_types(batch)[:, None] * ntypes + neighbour_types(batch, block)
+    flat = xp.take(xp.concat(flags, axis=0), xp.reshape(kind, (-1,)), axis=0)
+    found = xp.reshape(flat, shape(kind))
+    return xp.where(block.mask(), found, xp.ones_like(found))

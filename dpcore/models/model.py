@@ -1,0 +1,122 @@
+"""The contract of models."""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any
+
+from dpcore.batch import Batch
+from dpcore.errors import DPError
+from dpcore.frames import Frame, Prediction
+from dpcore.neighbours.selection import Selection
+from dpcore.output import Output
+from dpcore.tree import Module
+
+
+class Model(Module):
+    """Base of models: atoms and their neighbours in, properties out.
+
+    Attributes:
+        type_map: names of the atom types.
+        atom_exclude_types: types whose atomic property is zero.
+        numb_fparam: number of frame parameters.
+        numb_aparam: number of atomic parameters.
+        default_fparam: frame parameters of frames that come without.
+    """
+
+    type_map: tuple[str, ...]
+
+    atom_exclude_types: tuple[int, ...] = ()
+
+    @property
+    def output(self) -> Output:
+        """What the model predicts."""
+        raise NotImplementedError
+
+    @property
+    def numb_fparam(self) -> int:
+        """Number of frame parameters."""
+        return 0
+
+    @property
+    def numb_aparam(self) -> int:
+        """Number of atomic parameters."""
+        return 0
+
+    @property
+    def default_fparam(self) -> tuple[float, ...] | None:
+        """Frame parameters of frames that come without."""
+        return None
+
+    @property
+    def takes_spin(self) -> bool:
+        """Whether the model takes the spins of the atoms."""
+        return False
+
+    @property
+    def selections(self) -> tuple[Selection, ...]:
+        """The neighbours the model asks for: one view of a batch for each."""
+        raise NotImplementedError
+
+    @property
+    def rcut(self) -> float:
+        """Cutoff, Å: the largest of the selections."""
+        return max(selection.rcut for selection in self.selections)
+
+    @property
+    def reach(self) -> float:
+        """Distance below which a neighbour is beyond the tables, Å; 0 where there are none."""
+        return 0.0
+
+    @property
+    def is_fused(self) -> bool:
+        """Whether fused kernels evaluate the model."""
+        return False
+
+    def prepared(self, *, tables: bool = False, kernels: Collection[str] = ()) -> "Model":  # noqa: ARG002
+        """Return the model with everything computed ahead that no input changes.
+
+        The result predicts the same numbers; it is neither trained nor stored.
+
+        Args:
+            tables: replace embedding networks by tables that agree with them to rounding.
+            kernels: embeddings that the backend has fused kernels for, to be evaluated by them.
+        """
+        return self
+
+    def atomic(self, batch: Batch, displacement: Any) -> Any:
+        """Return the property of each centre.
+
+        Args:
+            batch: the atoms and their neighbours.
+            displacement: vectors to the neighbours on the batch's edge axis, ``(edge, 3)``, Å.
+
+        Returns:
+            the property on the batch's centre axis, ``(centre, *output.shape)``.
+        """
+        raise NotImplementedError
+
+    def features(self, batch: Batch, displacement: Any) -> Any:
+        """Return the descriptors of the centres, ``(centre, width)``."""
+        raise DPError(f"a model of type {self.type_name!r} has no descriptor")
+
+    @property
+    def parts(self) -> Mapping[str, "Model"]:
+        """The models that are evaluated on batches, by name: by default the model itself."""
+        return {"model": self}
+
+    def run(self, frames: Sequence[Frame], evaluate: "Evaluate") -> list[Prediction]:
+        """Return the predictions for frames.
+
+        Models that are evaluated on frames other than those they are asked for override it.
+
+        Args:
+            frames: the frames.
+            evaluate: returns the predictions of one of the :attr:`parts`.
+        """
+        return evaluate("model", frames)
+
+    def run_features(self, frames: Sequence[Frame], describe: "Evaluate") -> list[Prediction]:
+        """Return the descriptors of frames, from those of one of the :attr:`parts`."""
+        return describe("model", frames)
+
+
+Evaluate = Callable[[str, Sequence[Frame]], list[Prediction]]

@@ -1,0 +1,129 @@
+"""Spins as virtual atoms (DeepSPIN: Yang et al., Phys. Rev. B 110, 064427 (2024))."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Self
+
+import numpy as np
+
+from dpcore.frames import Frame, Prediction
+from dpcore.models.model import Evaluate, Model
+from dpcore.models.spin_poses import Pose, folded, isolated, poses, protection_of, weighted
+from dpcore.models.spin_types import SpinTypes
+from dpcore.models.standard import StandardModel
+from dpcore.neighbours.selection import Selection
+from dpcore.output import ENERGY, Output
+from dpcore.tree import setting
+
+
+class SpinModel(Model, name="spin"):
+    """The energy of atoms that carry spins.
+
+    Each magnetic atom has a virtual partner of a type of its own, displaced by its scaled spin. A model
+    without spins, the backbone, is evaluated on both.
+    """
+
+    type_map: tuple[str, ...] = setting(doc="names of the atom types")
+    atom_exclude_types: tuple[int, ...] = setting((), doc="types whose atomic property is zero")
+    use_spin: tuple[bool, ...] = setting(doc="whether each type is magnetic")
+    virtual_scale: tuple[float, ...] = setting(
+        doc="displacement of a virtual atom over the spin, for each type, Å"
+    )
+    backbone: StandardModel
+
+    def __post_init__(self) -> None:
+        self._types.check(self.backbone, self.virtual_scale)
+
+    @classmethod
+    def of(
+        cls, backbone: StandardModel, use_spin: Sequence[bool], virtual_scale: Sequence[float]
+    ) -> Self:
+        """Return the model of a backbone whose second half of types are the virtual ones."""
+        ntypes = len(use_spin)
+        return cls(
+            type_map=backbone.type_map[:ntypes],
+            atom_exclude_types=tuple(t for t in backbone.atom_exclude_types if t < ntypes),
+            use_spin=tuple(use_spin),
+            virtual_scale=tuple(float(scale) for scale in virtual_scale),
+            backbone=backbone,
+        )
+
+    @property
+    def _types(self) -> SpinTypes:
+        return SpinTypes(self.type_map, self.use_spin)
+
+    @property
+    def output(self) -> Output:
+        """The energy."""
+        return ENERGY
+
+    @property
+    def numb_fparam(self) -> int:
+        """Number of frame parameters."""
+        return self.backbone.numb_fparam
+
+    @property
+    def numb_aparam(self) -> int:
+        """Number of atomic parameters."""
+        return self.backbone.numb_aparam
+
+    @property
+    def default_fparam(self) -> tuple[float, ...] | None:
+        """Frame parameters of frames that come without."""
+        return self.backbone.default_fparam
+
+    @property
+    def takes_spin(self) -> bool:
+        """Whether the model takes the spins of the atoms."""
+        return True
+
+    @property
+    def selections(self) -> tuple[Selection, ...]:
+        """The neighbours that the backbone asks for."""
+        return self.backbone.selections
+
+    @property
+    def parts(self) -> Mapping[str, Model]:
+        """The backbone."""
+        return {"backbone": self.backbone}
+
+    def run(self, frames: Sequence[Frame], evaluate: Evaluate) -> list[Prediction]:
+        """Return energies, forces, magnetic forces and virials at fixed spins.
+
+        Args:
+            frames: the frames, with spins.
+            evaluate: returns the predictions of the backbone.
+
+        Raises:
+            DPError: a frame without spins, or with spins that are not usable.
+        """
+        return self._posed(frames, evaluate, folded)
+
+    def run_features(self, frames: Sequence[Frame], describe: Evaluate) -> list[Prediction]:
+        """Return the descriptors of the atoms, and behind them those of their virtual atoms."""
+        results = self._posed(frames, describe, lambda prediction, _: prediction)
+        ntypes = len(self.type_map)
+        empty = [ntypes + t for t, magnetic in enumerate(self.use_spin) if not magnetic]
+        if empty and frames:
+            # The virtual atoms of what is not magnetic have no neighbours.
+            (bare,) = describe("backbone", [isolated(frames[0], empty, 2.0 * self.rcut)])
+            for frame, result in zip(frames, results, strict=True):
+                for t, row in zip(empty, bare["descriptor"], strict=True):
+                    result["descriptor"][len(frame.types) :][frame.types + ntypes == t] = row
+        return results
+
+    def _posed(
+        self,
+        frames: Sequence[Frame],
+        evaluate: Evaluate,
+        fold: Callable[[Prediction, Pose], Prediction],
+    ) -> list[Prediction]:
+        scales = np.array(self.virtual_scale) * self.use_spin
+        protection = protection_of(self.backbone.descriptor)
+        each = [list(poses(frame, scales, protection, i)) for i, frame in enumerate(frames)]
+        flat = [pose for several in each for pose in several]
+        found = evaluate("backbone", [pose.frame for pose in flat])
+        results = iter([fold(p, pose) for p, pose in zip(found, flat, strict=True)])
+        return [
+            weighted([next(results) for _ in several], [pose.weight for pose in several])
+            for several in each
+        ]

@@ -1,0 +1,133 @@
+"""The standard model: a descriptor and a fitting."""
+
+from collections.abc import Collection
+from typing import Any, Self
+
+import numpy as np
+
+from dpcore.batch import Batch
+from dpcore.descriptors.descriptor import Descriptor
+from dpcore.errors import DPError
+from dpcore.fittings.by_type import zeroed
+from dpcore.fittings.fitting import Fitting
+from dpcore.models.model import Model
+from dpcore.neighbours.selection import Selection
+from dpcore.output import Output
+from dpcore.tree import buffer, setting
+from dpcore.xp import shape
+
+
+class StandardModel(Model, name="standard"):
+    """A property of each atom from its surroundings; its sum or mean is the property of a frame."""
+
+    type_map: tuple[str, ...] = setting(doc="names of the atom types")
+    atom_exclude_types: tuple[int, ...] = setting((), doc="types whose atomic property is zero")
+    pair_exclude_types: tuple[tuple[int, int], ...] = setting(
+        (), doc="type pairs that are no neighbours of each other"
+    )
+    preset_out_bias: tuple[float | tuple[float, ...] | None, ...] | None = setting(
+        None, doc="output bias of each type; None leaves a type to the fit"
+    )
+    descriptor: Descriptor
+    fitting: Fitting
+    out_bias: Any = buffer(exact=True)
+    out_std: Any = buffer(exact=True)
+
+    def __post_init__(self) -> None:
+        ntypes = len(self.type_map)
+        for what, found in (
+            ("descriptor", self.descriptor.ntypes),
+            ("fitting", self.fitting.ntypes),
+        ):
+            if found not in {None, ntypes}:
+                raise DPError(
+                    f"model.type_map: {ntypes} types, but the {what} has {found}; both must agree"
+                )
+        silent = {*self.atom_exclude_types, *self.fitting.unselected_types}
+        if silent != set(self.atom_exclude_types):
+            object.__setattr__(self, "atom_exclude_types", tuple(sorted(silent)))
+        self._check_types(ntypes)
+        self._check_statistics(ntypes)
+        self.fitting.check_descriptor(self.descriptor)
+        if self.fitting.numb_aparam < self.descriptor.numb_aparam:
+            raise DPError(
+                f"fitting_net.numb_aparam: {self.fitting.numb_aparam}; the descriptor "
+                f"{self.descriptor.type_name!r} takes {self.descriptor.numb_aparam}: set it to that, and "
+                "use_aparam_as_mask where the fitting is not to see them"
+            )
+
+    @classmethod
+    def create(cls, descriptor: Descriptor, fitting: Fitting, **settings: Any) -> Self:
+        """Return a model with neutral output statistics."""
+        sizes = (1, len(settings["type_map"]), fitting.output.size)
+        return cls(
+            descriptor=descriptor,
+            fitting=fitting,
+            out_bias=np.zeros(sizes),
+            out_std=np.ones(sizes),
+            **settings,
+        )
+
+    def _check_types(self, ntypes: int) -> None:
+        excluded = {"atom_exclude_types": self.atom_exclude_types}
+        excluded["pair_exclude_types"] = tuple(t for pair in self.pair_exclude_types for t in pair)
+        for key, types in excluded.items():
+            for t in types:
+                if not 0 <= t < ntypes:
+                    raise DPError(f"model.{key}: there is no type {t}; allowed: 0 … {ntypes - 1}")
+
+    def _check_statistics(self, ntypes: int) -> None:
+        needed = (1, ntypes, self.output.size)
+        for key in ("out_bias", "out_std"):
+            if shape(getattr(self, key)) != needed:
+                raise DPError(f"model.{key}: shape {shape(getattr(self, key))}; {needed} is needed")
+
+    @property
+    def output(self) -> Output:
+        """What the fitting predicts."""
+        return self.fitting.output
+
+    @property
+    def numb_fparam(self) -> int:
+        """Number of frame parameters."""
+        return self.fitting.numb_fparam
+
+    @property
+    def numb_aparam(self) -> int:
+        """Number of atomic parameters."""
+        return self.fitting.numb_aparam
+
+    @property
+    def default_fparam(self) -> tuple[float, ...] | None:
+        """Frame parameters of frames that come without."""
+        return self.fitting.default_fparam
+
+    @property
+    def selections(self) -> tuple[Selection, ...]:
+        """The neighbours the descriptor asks for, less the excluded pairs."""
+        asked = self.descriptor.selections
+        return tuple(s.with_excluded(self.pair_exclude_types) for s in asked)
+
+    @property
+    def reach(self) -> float:
+        """Distance below which a neighbour is beyond the descriptor's tables, Å."""
+        return self.descriptor.reach
+
+    @property
+    def is_fused(self) -> bool:
+        """Whether fused kernels evaluate the descriptor."""
+        return self.descriptor.is_fused
+
+    def prepared(self, *, tables: bool = False, kernels: Collection[str] = ()) -> Self:
+        """Return the model with its descriptor made ready."""
+        return self.with_(descriptor=self.descriptor.prepared(tables=tables, kernels=kernels))
+
+    def atomic(self, batch: Batch, displacement: Any) -> Any:
+        """Return the property of each centre, ``(centre, *output.shape)``."""
+        values = self.fitting(self.descriptor(batch, displacement), batch)
+        values = self.fitting.finished(values, self.out_bias, self.out_std, batch)
+        return zeroed(values, batch, self.atom_exclude_types)
+
+    def features(self, batch: Batch, displacement: Any) -> Any:
+        """Return the descriptors of the centres, ``(centre, width)``."""
+        return self.descriptor(batch, displacement).features

@@ -1,0 +1,149 @@
+"""Descriptors with the values of variables."""
+
+from functools import singledispatch
+from typing import Any
+
+import numpy as np
+
+from dpcore.descriptors import (
+    Descriptor,
+    Hybrid,
+    LocFrame,
+    SeAEbdV2,
+    SeAMask,
+    SeATpe,
+    SeE3,
+    WithTypes,
+)
+from dpcore.descriptors.radial import RadialDescriptor
+from dpcore.descriptors.type_embedded import TypeEmbedded
+from dpcore.descriptors.typed import TypedDescriptor
+from dpcore.nn import MLP
+from dpcore_serialization.tensorflow1.networks import embedding_net, silent, type_embedding
+from dpcore_serialization.tensorflow1.variables import Variables
+
+
+@singledispatch
+def filled(descriptor: Descriptor, variables: Variables, suffix: str = "") -> Any:  # noqa: ARG001
+    """Return a descriptor with the values of variables.
+
+    Args:
+        descriptor: the descriptor, with other values.
+        variables: the variables.
+        suffix: what follows the scopes of the variables: ``_I`` for the child I of a hybrid one.
+
+    Raises:
+        DPError: a variable is missing, damaged or of another shape, or such a descriptor cannot be read.
+    """
+    raise variables.error(
+        f"descriptors of type {descriptor.type_name!r} cannot be read from variables"
+    )
+
+
+@filled.register
+def _(descriptor: Hybrid, variables: Variables, suffix: str = "") -> Any:
+    _check_cutoff(max(s.rcut for s in descriptor.selections), variables, suffix)
+    children = [filled(c, variables, f"{suffix}_{i}") for i, c in enumerate(descriptor.children)]
+    return descriptor.with_(children=tuple(children))
+
+
+@filled.register
+def _(descriptor: WithTypes, variables: Variables, suffix: str = "") -> Any:
+    assert descriptor.type_embedding is not None
+    return descriptor.with_(
+        descriptor=filled(descriptor.descriptor, variables, suffix),
+        type_embedding=type_embedding(descriptor.type_embedding, variables),
+    )
+
+
+@filled.register
+def _(descriptor: LocFrame, variables: Variables, suffix: str = "") -> Any:
+    _check_cutoff(descriptor.rcut, variables, suffix)
+    return descriptor.with_(**_statistics(descriptor, variables, suffix))
+
+
+@filled.register
+def _(descriptor: RadialDescriptor, variables: Variables, suffix: str = "") -> Any:
+    _check_cutoff(descriptor.rcut, variables, suffix)
+    descriptor = descriptor.with_(**_statistics(descriptor, variables, suffix))
+    return descriptor.with_(nets=_pair_nets(descriptor, variables, suffix))
+
+
+@filled.register
+def _(descriptor: SeAMask, variables: Variables, suffix: str = "") -> Any:
+    _check_cutoff(-1.0, variables, suffix)
+    return descriptor.with_(nets=_pair_nets(descriptor, variables, suffix))
+
+
+@filled.register
+def _(descriptor: SeE3, variables: Variables, suffix: str = "") -> Any:
+    _check_cutoff(descriptor.rcut, variables, suffix)
+    pairs = zip(_mlps(descriptor), descriptor.neighbour_pairs, strict=True)
+    scope = f"filter_type_all{suffix}"
+    nets = tuple(embedding_net(net, variables, scope, f"_{a}_{b}") for net, (a, b) in pairs)
+    return descriptor.with_(nets=nets, **_statistics(descriptor, variables, suffix))
+
+
+@filled.register
+def _(descriptor: TypeEmbedded, variables: Variables, suffix: str = "") -> Any:
+    _check_cutoff(descriptor.rcut, variables, suffix)
+    side = "one" if descriptor.type_one_side else "two"
+    endings = {SeATpe: [""], SeAEbdV2: ["", f"_{side}_side_ebd"]}[type(descriptor)]
+    scope = f"filter_type_all{suffix}"
+    return descriptor.with_(
+        nets=tuple(
+            embedding_net(net, variables, scope, ending)
+            for net, ending in zip(_mlps(descriptor), endings, strict=True)
+        ),
+        type_embedding=type_embedding(descriptor.type_embedding, variables),
+        **_statistics(descriptor, variables, suffix),
+    )
+
+
+def _mlps(descriptor: TypedDescriptor) -> list[MLP]:
+    return [net for net in descriptor.nets if isinstance(net, MLP)]
+
+
+def _pair_nets(descriptor: RadialDescriptor, variables: Variables, suffix: str) -> tuple[Any, ...]:
+    """Return the networks of pairs of types; those that are never asked may have no variables."""
+    nets, types = _mlps(descriptor), range(descriptor.ntypes)
+    for c, n in [(c, n) for c in (types[:1] if descriptor.type_one_side else types) for n in types]:
+        scope = f"filter_type_{'all' if descriptor.type_one_side else c}{suffix}"
+        number = descriptor.net_number(c, n)
+        asked = descriptor.type_one_side or (c, n) in descriptor.interacting
+        if asked or variables.has(f"{scope}.matrix_1_{n}"):
+            nets[number] = embedding_net(nets[number], variables, scope, f"_{n}")
+        else:
+            nets[number] = silent(nets[number])
+    return tuple(nets)
+
+
+def _statistics(
+    descriptor: TypedDescriptor | LocFrame, variables: Variables, suffix: str
+) -> dict[str, Any]:
+    """Return mean and deviation of the environment rows."""
+    found = {}
+    for key, name in (("davg", "t_avg"), ("dstd", "t_std")):
+        old = getattr(descriptor, key)
+        flat = variables.take(f"descrpt_attr{suffix}.{name}", (len(old), old[0].size))
+        found[key] = flat.reshape(old.shape).astype(old.dtype)
+    if isinstance(descriptor, TypedDescriptor):
+        found["davg"] = _without_excluded(descriptor, found["davg"])
+    return found
+
+
+def _without_excluded(descriptor: TypedDescriptor, davg: Any) -> Any:
+    """Return means that are zero for excluded pairs, of which empty places add nothing here either."""
+    davg = davg.copy()
+    for centre, neighbour in descriptor.excluded:
+        first = descriptor.first_place(neighbour)
+        davg[centre, first : first + descriptor.sel[neighbour]] = 0.0
+    return davg
+
+
+def _check_cutoff(rcut: float, variables: Variables, suffix: str) -> None:
+    """Refuse another cutoff than that of the settings."""
+    name = f"descrpt_attr{suffix}.rcut"
+    found = variables.optional(name, ())
+    if found is not None and not np.isclose(found, rcut):
+        raise variables.error(f"{name}: is {float(found)}; the settings say rcut = {rcut}")
