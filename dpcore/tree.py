@@ -112,6 +112,30 @@ def rebuild(
     return node
 
 
+def visit(node: Any, function: Callable[[str, "Module"], "Module | None"], path: str = "") -> Any:
+    """Copy a tree with some modules replaced.
+
+    Args:
+        node: the tree.
+        function: returns what takes the place of the module at a path, or None to look inside it.
+        path: where the tree is.
+    """
+    if isinstance(node, tuple):
+        items = tuple(visit(v, function, f"{path}.{i}") for i, v in enumerate(node))
+        return node if all(a is b for a, b in zip(items, node, strict=True)) else items
+    if not isinstance(node, Tree):
+        return node
+    found = function(path, node) if isinstance(node, Module) else None
+    if found is not None:
+        return found
+    changes: dict[str, Any] = {}
+    for field in dc.fields(node):  # type: ignore[arg-type, unused-ignore]
+        value = getattr(node, field.name)
+        new = visit(value, function, f"{path}.{field.name}" if path else field.name)
+        changes |= {} if new is value else {field.name: new}
+    return node.with_(**changes) if changes else node
+
+
 def leaves(node: Tree) -> dict[str, Leaf]:
     """Return every array of the tree by its path."""
     found: dict[str, Leaf] = {}

@@ -4,6 +4,7 @@ import dataclasses as dc
 import itertools
 import logging
 import math
+from pathlib import Path
 
 import h5py
 import numpy as np
@@ -15,11 +16,12 @@ from harness import assert_close, assert_same
 
 from dpcore.errors import DPError
 from dpcore.formats import Document
-from dpcore.infer import DeepPot
+from dpcore.infer import DeepEval, DeepPot
 from dpcore.models import DipoleChargeModel, FrozenModel
 from dpcore.registry import backend, format_of
 from dpcore.settings import build_model
 from dpcore.tree import map_arrays
+from dpcore_serialization.tensorflow1.files import read_weights
 
 EXAMPLES = pytest.mark.parametrize("name", ["dplr", "dplr_mesh"])
 CHARGES = {"model_charge_map": (-8.0,), "sys_charge_map": (6.0, 1.2)}
@@ -28,6 +30,41 @@ SETTINGS = {
     "descriptor": {"type": "se_e2_a", "sel": [10, 12], "rcut": 3.0, "neuron": [3, 6], "seed": 1},
     "fitting_net": {"neuron": [4, 4], "seed": 2},
 }
+
+
+def loaded(case, framework):
+    """Return a model of DeePMD-kit's TensorFlow code, and the numbers that it gives."""
+    folder = Path(__file__).parents[1] / "data_tf" / case
+    document = read_weights(folder / "weights.npz", folder / "model.json")
+    return document, backend(str(framework)), np.load(folder / "expected.npz")
+
+
+@pytest.mark.parametrize(("case", "method"), [("dplr_energy", "direct"), ("dplr_both", "mesh")])
+def test_numbers_of_deepmd_kit(case, method, framework):
+    """In the second case both types have dipoles, in an order of their own, and settings are rounded."""
+    document, adapter, numbers = loaded(case, framework)
+    model = document.model.with_(ewald_method=method)
+    potential = DeepPot.from_document(dc.replace(document, model=model), adapter)
+    frames = numbers["coord"], numbers["box"], numbers["atype"]
+    for name, value in zip(("energy", "force", "virial"), potential.eval(*frames), strict=True):
+        assert_close(value, numbers[f"pbc.{name}"].reshape(value.shape), 1e-11, name)
+    if case == "dplr_energy":
+        short = DeepPot.from_document(Document(model.energy), adapter)
+        for name, value in zip(("energy", "force", "virial"), short.eval(*frames), strict=True):
+            expected = numbers[f"pbc.{name}_short_range"].reshape(value.shape)
+            assert_close(value, expected, 1e-11, name)
+
+
+def test_dipoles_of_deepmd_kit(framework):
+    document, adapter, numbers = loaded("dplr_dipole", framework)
+    potential = DeepEval.from_document(document, adapter)
+    for tag, cells in (("pbc", numbers["box"]), ("nopbc", None)):
+        found = potential.evaluate(numbers["coord"], cells, numbers["atype"])
+        # DeePMD-kit has the axis of components before that of the atoms.
+        found["force"] = np.moveaxis(found["force"], 2, 1)
+        found["dipole_selected"] = found["dipole"]
+        for name in ("dipole_selected", "global_dipole", "force", "virial"):
+            assert_close(found[name], numbers[f"{tag}.{name}"], 1e-11, name)
 
 
 def parts_of(name):

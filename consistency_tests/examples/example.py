@@ -115,20 +115,26 @@ def shaken(model: Any, rng: np.random.Generator, *, by_place: bool = False) -> A
     fixed = {id(d.davg) for d in descriptors_of(model) if getattr(d, "set_davg_zero", False)}
 
     def uniform(like: np.ndarray, low: float, high: float) -> np.ndarray:
+        return rng.uniform(low, high, like.shape)
+
+    def by_type(like: np.ndarray, low: float, high: float) -> np.ndarray:
         sizes = like.shape
-        if by_place or like.ndim != 3 or sizes[-1] != 4:
-            return rng.uniform(low, high, sizes)
+        if by_place or like.ndim != 3:
+            return uniform(like, low, high)
         radial, angular = rng.uniform(low, high, (2, sizes[0], 1, 1))
-        return np.concatenate([radial, angular, angular, angular], axis=-1) + np.zeros(sizes)
+        columns = [radial, angular, angular, angular][: sizes[-1]]
+        return np.concatenate(columns, axis=-1) + np.zeros(sizes)
 
     def shake(path: str, leaf: Leaf) -> Any:
         value, name = leaf.value, path.rpartition(".")[2]
         if name == "davg" and id(value) not in fixed:
-            mean = uniform(value, 0.1, 0.3)
+            mean = by_type(value, 0.1, 0.3)
             if not by_place and value.shape[-1] == 4:
                 mean[..., 1:] = 0.0
             return mean.astype(value.dtype)
-        if name in {"dstd", "fparam_inv_std", "aparam_inv_std", "out_std"}:
+        if name == "dstd":
+            return by_type(value, 0.3, 0.8).astype(value.dtype)
+        if name in {"fparam_inv_std", "aparam_inv_std", "out_std"}:
             return uniform(value, 0.3, 0.8).astype(value.dtype)
         if name in {
             "fparam_avg",

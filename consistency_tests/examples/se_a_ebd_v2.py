@@ -7,7 +7,10 @@ from examples.se_a_tpe import embedding
 def example(name, descriptor=None, fitting=None, **settings):
     """Make an example; what is not given is small."""
     given = {"type": "se_a_ebd_v2", "sel": (10, 12), "neuron": (4, 8), "axis_neuron": 2}
-    return standard(f"se_a_ebd_v2-{name}", given | (descriptor or {}), fitting, **settings)
+    given |= descriptor or {}
+    # An empty place is embedded otherwise than a neighbour at the cutoff.
+    about = {"smooth": given.get("set_davg_zero", False)} | settings
+    return standard(f"se_a_ebd_v2-{name}", given, fitting, **about)
 
 
 EXAMPLES = [

@@ -10,10 +10,13 @@ import sysconfig
 import tempfile
 from pathlib import Path
 
+import numpy as np
+
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "examples" / "water"
-# A model that takes frame and atomic parameters, which water does not need.
-WITH_PARAMETERS = ROOT / "consistency_tests" / "data" / "se_e2_a_fparam_aparam" / "model.dp"
+# Models that take or predict what that of water does not.
+CASES = ROOT / "consistency_tests" / "data"
+OTHERS = {"parameters": "se_e2_a_fparam_aparam", "dipole": "dipole", "spin": "spin"}
 
 
 @functools.cache
@@ -22,8 +25,25 @@ def folder() -> Path:
     path = Path(_keep().name)
     shutil.copy(EXAMPLE / "model.dp", path)
     shutil.copytree(EXAMPLE / "data", path / "data")
-    shutil.copy(WITH_PARAMETERS, path / "parameters.dp")
+    for name, case in OTHERS.items():
+        shutil.copy(CASES / case / "model.dp", path / f"{name}.dp")
+    _write_dipoles(path / "dipoles")
     return path
+
+
+def _write_dipoles(path: Path) -> None:
+    """Write a system of two frames with dipoles that the model of dipoles nearly predicts."""
+    known = np.load(CASES / "dipole" / "expected.npz")
+    part = path / "set.000"
+    part.mkdir(parents=True)
+    (path / "type_map.raw").write_text("O H")
+    (path / "type.raw").write_text(" ".join(map(str, known["atype"])))
+    for name, values in {
+        "coord": known["coord"],
+        "box": known["box"],
+        "dipole": known["pbc.global_dipole"] + 0.1,
+    }.items():
+        np.save(part / f"{name}.npy", values.reshape(2, -1))
 
 
 def enter() -> None:

@@ -10,7 +10,7 @@ import json
 import os
 import types
 import typing
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
@@ -20,10 +20,16 @@ from sphinx.config import Config
 
 from dpcore.backend import Adapter
 from dpcore.cli.arguments import COMMANDS, build_parser
+from dpcore.descriptors import DESCRIPTORS
 from dpcore.errors import DPError
+from dpcore.fittings import FITTINGS
+from dpcore.models import Model
 from dpcore.registry import backend, backend_names, canonical_backend, format_of
 from dpcore.tree import MODULES, Module
 from dpcore.xp import EXTRA, STANDARD
+from dpcore_serialization.deepmd.descriptors import WRITERS as DESCRIPTOR_WRITERS
+from dpcore_serialization.deepmd.fittings import WRITERS as FITTING_WRITERS
+from dpcore_serialization.deepmd.models import WRITERS as MODEL_WRITERS
 
 Rows = Iterable[tuple[str, ...]]
 
@@ -111,6 +117,48 @@ def _backend(name: str) -> tuple[str, ...]:
     )
 
 
+def components() -> str:
+    """Return the tables of what a model can be made of, and where it runs."""
+    runs = [_runs(name) for name in backend_names()]
+    head = (
+        "Component",
+        "Other names",
+        "What it is",
+        *backend_names(),
+        "Compiled files",
+        "DeePMD-kit's files",
+    )
+    models = {name: cls for name, cls in MODULES.items() if issubclass(cls, Model)}
+    sections = [
+        ("Descriptors", DESCRIPTORS, DESCRIPTOR_WRITERS),
+        ("Fitting networks", FITTINGS, FITTING_WRITERS),
+        ("Models", models, MODEL_WRITERS),
+    ]
+    return "\n\n".join(
+        f"## {title}\n\n{table(head, _components(kinds, known, runs))}"
+        for title, kinds, known in sections
+    )
+
+
+def _runs(name: str) -> str:
+    """Return what is known of a backend on the machine that builds the pages."""
+    try:
+        backend(name)
+    except DPError:
+        return "not installed"
+    return "✓"
+
+
+def _components(kinds: Mapping[str, type[Module]], known: Iterable[type], runs: list[str]) -> Rows:
+    exports = code(f".{s}" for n in backend_names() for s in backend(n).capabilities.exports)
+    for name, cls in sorted(kinds.items()):
+        text = (inspect.getdoc(cls) or "").partition("\n")[0]
+        text = text.replace("``", "`").replace("|", "\\|")
+        foreign = "✓" if cls in known else "–"
+        others = code(getattr(cls, "aliases", ())) or "–"
+        yield f"`{name}`", others, text, *runs, exports, foreign
+
+
 def formats() -> str:
     """Return the table of file formats."""
     suffixes = sorted(p.name for p in entry_points(group="dpcore.formats"))
@@ -140,6 +188,7 @@ def commands() -> str:
 PAGES: dict[str, Callable[[], str]] = {
     "settings": settings,
     "backends": backends,
+    "components": components,
     "formats": formats,
     "functions": functions,
     "commands": commands,

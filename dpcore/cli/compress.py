@@ -14,9 +14,10 @@ from dpcore.cli.options import add_head, count, positive, refuse_head
 from dpcore.errors import DPError
 
 if TYPE_CHECKING:
-    from dpcore.compress import Compression, Tables
+    from dpcore.compress import Compression
     from dpcore.data import System
     from dpcore.formats import Document
+    from dpcore.fused.measure import Tables
     from dpcore.models import Model
 
 log = logging.getLogger(__name__)
@@ -181,10 +182,9 @@ def _with_suffix(name: str) -> Path:
 def _compressed(
     args: argparse.Namespace, source: Path, model: "Model", data: Sequence[str]
 ) -> "Compression":
-    from dpcore.compress import compress
-    from dpcore.models.survey import has_tables
+    from dpcore.compress import compress, is_compressed
 
-    if has_tables(model):
+    if is_compressed(model):
         raise DPError(f"{source}: is compressed already; compress the model that it was made from")
     shortest = _shortest(args, model.rcut, data)
     try:

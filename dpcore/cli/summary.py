@@ -41,7 +41,7 @@ def _file(file: ModelFile) -> dict[str, Any]:
 
 
 def _model(file: ModelFile) -> dict[str, Any]:
-    from dpcore.models.survey import has_tables
+    from dpcore.compress import is_compressed
 
     model = file.document.model
     known = {
@@ -54,7 +54,7 @@ def _model(file: ModelFile) -> dict[str, Any]:
         "default_fparam": model.default_fparam,
         "numb_aparam": model.numb_aparam,
         "spin": model.takes_spin,
-        "compressed": has_tables(model),
+        "compressed": is_compressed(model),
         **{key: value for key, value in _settings(model).items() if key != "type_map"},
     }
     parts = _parts(model)
@@ -126,7 +126,9 @@ def _described(module: Module, kind: type[Module]) -> dict[str, Any]:
     """Return the settings of a component, and those of its children of the same kind."""
     from dpcore.models.survey import inside
 
-    below = {path: {"type": m.type_name, **_settings(m)} for path, m in inside(module, kind) if path}
+    below = {
+        path: {"type": m.type_name, **_settings(m)} for path, m in inside(module, kind) if path
+    }
     return {"type": module.type_name, **_settings(module), **below}
 
 

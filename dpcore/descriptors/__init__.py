@@ -6,6 +6,7 @@ from dpcore.descriptors.loc_frame import LocFrame
 from dpcore.descriptors.se_a_ebd_v2 import SeAEbdV2
 from dpcore.descriptors.se_a_mask import SeAMask
 from dpcore.descriptors.se_a_tpe import SeATpe
+from dpcore.descriptors.se_atten import SeAtten, SeAttenV2
 from dpcore.descriptors.se_e2_a import SeE2A
 from dpcore.descriptors.se_e2_r import SeE2R
 from dpcore.descriptors.se_e3 import SeE3
@@ -21,6 +22,8 @@ __all__ = [
     "SeAEbdV2",
     "SeAMask",
     "SeATpe",
+    "SeAtten",
+    "SeAttenV2",
     "SeE2A",
     "SeE2R",
     "SeE3",

@@ -1,29 +1,34 @@
 """Descriptors whose neighbours attend to each other."""
 
 from collections.abc import Collection, Mapping
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 import numpy as np
 
-from dpcore.batch import Batch, Neighbours, centre_types, neighbour_types
+from dpcore.batch import Batch
 from dpcore.descriptors.descriptor import Description
-from dpcore.descriptors.environment import switch_of
+from dpcore.descriptors.empty_places import (
+    Known,
+    alike_moments,
+    each_moments,
+    known_of,
+    moments_by_types,
+)
 from dpcore.descriptors.local import SHORTEST, Range
 from dpcore.descriptors.mixed import MixedDescriptor
-from dpcore.descriptors.mixed_rows import counted, first_types, normalised_rows
 from dpcore.descriptors.moments import contracted
 from dpcore.descriptors.multipoles import contracted_by_degree, multipoles
+from dpcore.descriptors.surroundings import Surroundings, surroundings
 from dpcore.errors import DPError
 from dpcore.neighbours.selection import Selection
 from dpcore.nn.attention import AttentionLayer, Gates, gates_of
-from dpcore.nn.net_by_kind import rows_of
 from dpcore.nn.precision import numpy_dtype
 from dpcore.tree import buffer, param, setting
 from dpcore.xp import as_type_of, namespace, shape
 
 # What layer normalisation adds to the variance.
 LN_EPS = 1e-5
-_MOST_DEGREES = 4
+MOST_DEGREES = 4
 # Spread of the gains of degrees when they are drawn.
 _GAIN = 0.1
 
@@ -64,7 +69,7 @@ class AttendedDescriptor(MixedDescriptor):
     lmax: int = setting(1, doc="highest degree of the directions in the moments, 1 to 4")
     attention: tuple[AttentionLayer, ...]
     degree_gain: Any = param()
-    padding: Literal["each", "alike", "none"] = "each"
+    padding: Known = "each"
     empty: Any = buffer(default=None)
 
     def __post_init__(self) -> None:
@@ -81,7 +86,9 @@ class AttendedDescriptor(MixedDescriptor):
         cls, rng: np.random.Generator, type_map: tuple[str, ...], settings: dict[str, Any]
     ) -> dict[str, Any]:
         """Return random networks and neutral statistics for some settings."""
-        get = {k: settings.get(k, getattr(cls, k)) for k in ("neuron", "attn", "attn_layer", "lmax")}
+        get = {
+            k: settings.get(k, getattr(cls, k)) for k in ("neuron", "attn", "attn_layer", "lmax")
+        }
         told = cls.network_settings(settings)
         degrees = max(get["lmax"] - 1, 0)
         gain = rng.normal(0.0, _GAIN, degrees).astype(numpy_dtype(told["precision"]))
@@ -146,19 +153,11 @@ class AttendedDescriptor(MixedDescriptor):
         """
         ready = self.with_types_known()
         ready = ready.with_tables() if tables else ready
-        return ready.with_padding_known()
-
-    def with_padding_known(self) -> Self:
-        """Return the descriptor with what places without a neighbour add computed ahead, if they agree."""
-        if not self.davg.any():
-            return self.with_(padding="none")
-        if np.ptp(self.davg, axis=1).any() or np.ptp(self.dstd, axis=1).any():
-            return self
-        pairs = np.arange(self.ntypes**2)
-        rows = self._empty_rows(pairs % self.ntypes)[:, :1, :]
-        features = self._of_empty(rows, (pairs // self.ntypes)[:, None], pairs % self.ntypes)
-        empty = (rows.transpose(0, 2, 1) @ features).astype(self.davg.dtype)
-        return self.with_(padding="alike", empty=empty)
+        known = known_of(self.davg, self.dstd)
+        if known != "alike":
+            return ready.with_(padding=known)
+        empty = moments_by_types(-self.davg / self.dstd, ready.embedded_empty)
+        return ready.with_(padding=known, empty=empty.astype(self.davg.dtype))
 
     def __call__(self, batch: Batch, displacement: Any) -> Description:
         """Describe the centres of a batch.
@@ -167,11 +166,107 @@ class AttendedDescriptor(MixedDescriptor):
             batch: the atoms and their neighbours.
             displacement: vectors to the neighbours on the batch's edge axis, ``(edge, 3)``, Å.
         """
-        xp, block = namespace(displacement), batch.view.blocks[0][0]
-        displacement = xp.reshape(displacement, (*shape(block.index), 3))
-        rows, there = self._rows(batch, block, displacement)
-        weight = as_type_of(there, self.davg)
-        if self.smooth and (self.attention or self.type_net is not None):
-            switch = switch_of(displacement, self.rcut_smth, self.rcut) * there
-            weight = as_type_of(switch, self.davg)
-        ...
+        xp, around = namespace(displacement), surroundings(self, batch, displacement)
+        switch, rows = (as_type_of(x, self.davg) for x in (around.switch, around.rows))
+        features = self._embedded(rows[:, :, :1], around.types, around.centre, switch)
+        if self.attention:
+            told = self._gates(around)
+            for layer in self.attention:
+                features = layer(features, told)
+        moments = xp.matmul(xp.permute_dims(rows, (0, 2, 1)), features)
+        if self.padding != "none":
+            moments = moments + self._of_empty(batch)
+        moments = moments / self.places
+        if self.lmax > 1:
+            higher = xp.permute_dims(self._multipoles(around), (0, 2, 1))
+            moments = xp.concat([moments, xp.matmul(higher, features) / self.places], axis=1)
+            found = contracted_by_degree(moments, self.degree_gain, self.axis_neuron)
+        else:
+            found = contracted(moments, self.axis_neuron)
+        return self.completed(found, batch)
+
+    def _of_empty(self, batch: Batch) -> Any:
+        """Return what places without a neighbour add, ``(centre, 4, neuron)``."""
+        if self.padding == "alike":
+            return alike_moments(batch, self.empty, self.places)
+        return each_moments(batch, -self.davg / self.dstd, self.embedded_empty)
+
+    def _multipoles(self, around: Surroundings) -> Any:
+        """Return the normalised directions of higher degree, ``(centre, neighbour, row)``."""
+        xp, width = namespace(around.rows), shape(around.rows)[1]
+        std = as_type_of(self.dstd[:, :width, :1], around.rows)
+        radial = around.switch / xp.take(std, around.centre, axis=0)
+        found = multipoles(around.displacement, radial, self.env_protection, self.lmax)
+        return as_type_of(found, self.davg)
+
+    def _embedded(self, radial: Any, types: Any, centre: Any, switch: Any) -> Any:
+        """Return the embedding of neighbours before attention, ``(centre, neighbour, neuron)``.
+
+        Args:
+            radial: first column of their rows, ``(centre, neighbour, 1)``.
+            types: their types, ``(centre, neighbour)``.
+            centre: types of the centres, ``(centre,)``.
+            switch: the switch function, ``(centre, neighbour, 1)``.
+        """
+        kind = types if self.type_one_side else types * self.ntypes + centre[:, None]
+        return self.embedding(radial, kind, switch if self.smooth else None)
+
+    def embedded_empty(self, radial: Any, first: Any, centre: Any) -> Any:
+        """Return the features of places without a neighbour, ``(centre, place, neuron)``.
+
+        Args:
+            radial: first column of their rows, ``(centre, place, 1)``.
+            first: type of the first atom of the frame, ``(centre,)``.
+            centre: types of the centres, ``(centre,)``.
+        """
+        xp = namespace(radial)
+        types = first[:, None] + xp.zeros(shape(radial)[:2], like=first)
+        features = self._embedded(radial, types, centre, xp.zeros_like(radial))
+        for layer in self.attention:
+            features = layer.of_empty(features)
+        return features
+
+    def _gates(self, around: Surroundings) -> Gates:
+        """Return what the attention layers are told of the neighbours."""
+        weight = around.switch if self.smooth else around.there
+        return gates_of(
+            as_type_of(weight, self.davg),
+            as_type_of(around.units, self.davg) if self.attn_dotr else None,
+            smooth=self.smooth,
+            diagonal=not self.attn_mask,
+            places=self.places,
+            scaling=self.scaling,
+            normalize=self.normalize,
+        )
+
+
+def _check(settings: AttendedDescriptor) -> None:
+    """Raise a one-line error for settings that have no meaning, or layers that do not fit them."""
+    if not 1 <= settings.axis_neuron <= settings.neuron[-1]:
+        raise DPError(
+            f"descriptor.axis_neuron: {settings.axis_neuron} must lie between 1 and the last width "
+            f"of neuron, {settings.neuron[-1]}"
+        )
+    if settings.attn < 1:
+        raise DPError(f"descriptor.attn: {settings.attn} must be positive")
+    if settings.scaling_factor <= 0.0:
+        raise DPError(f"descriptor.scaling_factor: {settings.scaling_factor} must be positive")
+    eps = LN_EPS if settings.ln_eps is None else settings.ln_eps
+    if eps <= 0.0:
+        raise DPError(f"descriptor.ln_eps: {eps} must be positive")
+    if not 1 <= settings.lmax <= MOST_DEGREES:
+        raise DPError(f"descriptor.lmax: {settings.lmax} must lie between 1 and {MOST_DEGREES}")
+    gains = 0 if settings.degree_gain is None else shape(settings.degree_gain)[0]
+    if gains != settings.lmax - 1:
+        raise DPError(f"descriptor.degree_gain: {gains} gains for lmax = {settings.lmax}")
+    if len(settings.attention) != settings.attn_layer:
+        raise DPError(
+            f"descriptor.attention: {len(settings.attention)} layers for attn_layer = {settings.attn_layer}"
+        )
+    for i, layer in enumerate(settings.attention):
+        found = (*shape(layer.out_proj.weight), layer.norm.eps)
+        if found != (settings.attn, settings.neuron[-1], eps):
+            raise DPError(
+                f"descriptor.attention.{i}: attn, width and ln_eps {found}; these settings need "
+                f"{(settings.attn, settings.neuron[-1], eps)}"
+            )

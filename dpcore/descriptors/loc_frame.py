@@ -67,7 +67,7 @@ class LocFrame(Descriptor, name="loc_frame"):
     def selections(self) -> tuple[Selection, ...]:
         """The neighbours this descriptor asks for."""
         sel = tuple(a + r for a, r in zip(self.sel_a, self.sel_r, strict=True))
-        return (Selection(rcut=self.rcut, sel=sel, full=True),)
+        return (Selection(rcut=self.rcut, sel=sel, full=True, by_type=True),)
 
     def axes(self, centre: int) -> list[Axis]:
         """Return where the axes of a centre type point."""

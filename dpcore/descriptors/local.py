@@ -75,6 +75,10 @@ class LocalDescriptor(Descriptor):
         """Pairs of types that do not interact, in both orders."""
         return frozenset((a, b) for pair in self.exclude_types for a, b in (pair, pair[::-1]))
 
+    def untyped(self) -> Descriptor:
+        """Return the same descriptor in the form whose networks tables can take the place of."""
+        return self
+
     @property
     def scalar_nets(self) -> tuple[ScalarNet, ...]:
         """The embedding networks as networks of one number, that tables can take the place of."""

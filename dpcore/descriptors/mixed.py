@@ -12,6 +12,7 @@ from dpcore.errors import DPError
 from dpcore.fused.table import TabulatedNet
 from dpcore.fused.tabulate import ScalarNet
 from dpcore.nn import MLP, NetByKind
+from dpcore.nn.net_by_kind import rows_of
 from dpcore.nn.type_embedding import TypeEmbedding
 from dpcore.tree import Tree, buffer, setting
 from dpcore.xp import as_type_of, namespace, shape
@@ -52,6 +53,8 @@ class MixedDescriptor(LocalDescriptor):
     def __post_init__(self) -> None:
         if self.places < 1:
             raise DPError(f"descriptor.sel: {self.sel} must hold a positive number of neighbours")
+        if self.tebd_dim < 1:
+            raise DPError(f"descriptor.tebd_dim: {self.tebd_dim} must be positive")
         super().__post_init__()
         _check_types(self)
 
@@ -145,6 +148,22 @@ class MixedDescriptor(LocalDescriptor):
             second = xp.broadcast_to(features[None, :, :], (n, n, width))
             told = xp.reshape(xp.concat([first, second], axis=2), (n * n, 2 * width))
         return told if self.type_net is None else self.type_net(told)
+
+    def embedding(self, x: Any, kind: Any, switch: Any | None) -> Any:
+        """Return the embedding of numbers, ``(..., neuron)``.
+
+        Args:
+            x: the numbers, ``(..., 1)``.
+            kind: which of the pairs of types it is, or of the types, ``(...)``.
+            switch: what the network of the types is multiplied by, ``(..., 1)``; None for 1.
+        """
+        (net,) = self.scalar_nets
+        if self.type_net is None:
+            assert not isinstance(net, MLP)
+            return net(x, kind)
+        assert not isinstance(net, NetByKind)
+        factor = rows_of(self.of_pairs(), kind)
+        return net(x) * (1.0 + (factor if switch is None else factor * switch))
 
     def completed(self, description: Description, batch: Batch) -> Description:
         """Return a description with the features of the centres' types behind it, if they are asked for."""

@@ -36,8 +36,10 @@ def contracted_by_degree(moments: Any, gain: Any, axis_neuron: int) -> Descripti
         axis_neuron: number of axis columns.
     """
     xp = namespace(moments)
-    rows = [xp.ones_like(moments[:1, :4, :1])]
-    for i in range(shape(gain)[0]):
-        rows.append(xp.broadcast_to(gain[None, i : i + 1, None], (1, 2 * i + 5, 1)))
-    features = contracted(moments * xp.concat(rows, axis=1), axis_neuron).features
+    one = xp.ones_like(moments[:1, :4, :1])
+    gains = [
+        xp.broadcast_to(gain[None, i : i + 1, None], (1, 2 * i + 5, 1))
+        for i in range(shape(gain)[0])
+    ]
+    features = contracted(moments * xp.concat([one, *gains], axis=1), axis_neuron).features
     return Description(features, contracted(moments[:, :4, :], axis_neuron).frames)

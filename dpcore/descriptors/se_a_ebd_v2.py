@@ -17,7 +17,8 @@ class SeAEbdV2(TypeEmbedded, name="se_a_ebd_v2", aliases=("se_a_tpe_v2",)):
     """``se_e2_a`` with two networks, ``G(s) ⊙ (1 + F(A_j, A_i))``.
 
     A_j are the features of the neighbour's type, in an empty place those of no type, zeros, and A_i those
-    of the centre's, which ``type_one_side`` leaves out.
+    of the centre's, which ``type_one_side`` leaves out. Unless ``set_davg_zero``, energies jump where a
+    neighbour comes within the cutoff and takes an empty place.
 
     Attributes:
         nets: G, and F.

@@ -19,6 +19,7 @@ class SeAMask(SeE2A, name="se_a_mask"):
     rcut_smth: float = _FAR
     env_protection: float = 0.0
     set_davg_zero: bool = True
+    by_type: bool = True
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -29,7 +30,7 @@ class SeAMask(SeE2A, name="se_a_mask"):
     @property
     def selections(self) -> tuple[Selection, ...]:
         """The neighbours this descriptor asks for."""
-        return (Selection(rcut=self.rcut, sel=self.sel, masked=True),)
+        return (Selection(rcut=self.rcut, sel=self.sel, by_type=self.by_type, masked=True),)
 
     @property
     def numb_aparam(self) -> int:

@@ -7,6 +7,7 @@ import numpy as np
 from dpcore.batch import Batch
 from dpcore.descriptors.descriptor import Description
 from dpcore.descriptors.environment import radial_part
+from dpcore.descriptors.local import SHORTEST, Range
 from dpcore.descriptors.radial import Array, RadialDescriptor
 from dpcore.xp import as_type_of, namespace, shape
 
@@ -45,6 +46,17 @@ class SeE2R(RadialDescriptor, name="se_e2_r", aliases=("se_r",)):
     def kernel_factors(self, mean: Array, inverse: Array) -> tuple[Array, Array]:  # noqa: ARG002
         """Return what makes the second component of a row 1."""
         return np.array([mean[0], -_LARGE, 0.0, 0.0]), np.array([0.0, 1.0 / _LARGE, 0.0, 0.0])
+
+    def ranges(self, shortest: float = SHORTEST) -> list[Range]:
+        """Return the lower and upper end of what each network is given.
+
+        Args:
+            shortest: distance of the closest neighbours, Å.
+        """
+        ends = super().ranges(shortest)
+        if not self.exclude_types:
+            return ends
+        return [(min(lower, 0.0), max(upper, 0.0)) for lower, upper in ends]
 
     def sum_empty(self, centre: int, neighbour: int) -> Any:
         """Sum the contributions of the places of ``sel`` that distances do not change."""

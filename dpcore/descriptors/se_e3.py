@@ -43,7 +43,7 @@ class SeE3(
     @property
     def selections(self) -> tuple[Selection, ...]:
         """The neighbours this descriptor asks for."""
-        return (Selection(rcut=self.rcut, sel=self.sel, full=self.is_padded),)
+        return (Selection(self.rcut, self.sel, full=self.is_padded, by_type=self.by_type),)
 
     @property
     def neighbour_pairs(self) -> list[tuple[int, int]]:

@@ -1,13 +1,16 @@
 """The neighbours of all types around the centres of a batch, as networks and moments take them."""
 
-from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
 from dpcore.batch import Batch, centre_types, neighbour_types
-from dpcore.descriptors.environment import environment_matrix, switch_of
+from dpcore.descriptors.environment import switch_of
+from dpcore.descriptors.local import LocalDescriptor
 from dpcore.descriptors.mixed_rows import counted, normalised_rows
 from dpcore.xp import as_type_of, namespace, shape
+
+# Squared lengths up to this have no direction.
+_NONE = 1e-24
 
 
 @dataclass(frozen=True)
@@ -40,49 +43,26 @@ class Surroundings:
         return vectors * (1.0 / xp.sqrt(square))
 
 
-# Squared lengths up to this have no direction.
-_NONE = 1e-24
+def surroundings(descriptor: LocalDescriptor, batch: Batch, displacement: Any) -> Surroundings:
+    """Return the neighbours in the one mixed view of a batch, in the dtype of the displacements.
 
-
-@dataclass(frozen=True)
-class Environment:
-    """How rows are made.
-
-    Attributes:
-        rcut: cutoff, Å.
-        rcut_smth: where the switch function begins to fall, Å.
-        protection: added to distances that are divided by, Å.
-        excluded: pairs of types that do not count, in both orders.
-        ntypes: number of types.
+    Args:
+        descriptor: says how rows are made and normalised, and which pairs of types are excluded.
+        batch: the batch.
+        displacement: vectors to the neighbours on the batch's edge axis, ``(edge, 3)``, Å.
     """
-
-    rcut: float
-    rcut_smth: float
-    protection: float
-    excluded: Collection[tuple[int, int]]
-    ntypes: int
-
-    def surroundings(self, batch: Batch, displacement: Any, davg: Any, dstd: Any) -> Surroundings:
-        """Return the neighbours in a mixed view, in the dtype of the displacements.
-
-        Args:
-            batch: the batch, with one view.
-            displacement: vectors to the neighbours on the batch's edge axis, ``(edge, 3)``, Å.
-            davg: mean of the rows by type and place, ``(type, place, 4)``.
-            dstd: their deviation.
-        """
-        xp, block = namespace(displacement), batch.view.blocks[0][0]
-        displacement = xp.reshape(displacement, (*shape(block.index), 3))
-        there = as_type_of(block.mask(), displacement)
-        if self.excluded:
-            there = there * counted(batch, block, self.excluded, self.ntypes, there)
-        there = there[:, :, None]
-        rows = environment_matrix(displacement, self.rcut_smth, self.rcut, self.protection)
-        return Surroundings(
-            displacement=displacement,
-            rows=normalised_rows(batch, rows, davg, dstd) * there,
-            there=there,
-            switch=switch_of(displacement, self.rcut_smth, self.rcut) * there,
-            types=neighbour_types(batch, block),
-            centre=centre_types(batch),
-        )
+    xp, block = namespace(displacement), batch.view.blocks[0][0]
+    displacement = xp.reshape(displacement, (*shape(block.index), 3))
+    there = as_type_of(block.mask(), displacement)
+    if descriptor.excluded:
+        there = there * counted(batch, block, descriptor.excluded, descriptor.ntypes, there)
+    there = there[:, :, None]
+    rows = descriptor.environment(displacement)
+    return Surroundings(
+        displacement=displacement,
+        rows=normalised_rows(batch, rows, descriptor.davg, descriptor.dstd) * there,
+        there=there,
+        switch=switch_of(displacement, descriptor.rcut_smth, descriptor.rcut) * there,
+        types=neighbour_types(batch, block),
+        centre=centre_types(batch),
+    )

@@ -31,6 +31,7 @@ class TypeEmbedded(SeE2A):
 
     type_embedding: TypeEmbedding
     appended: bool = True
+    by_type: bool = True
 
     def __post_init__(self) -> None:
         found = len(self.type_embedding.type_map)

@@ -12,11 +12,16 @@ from dpcore.xp import as_type_of, shape
 
 
 class TypedDescriptor(LocalDescriptor):
-    """Base of descriptors that keep so many neighbours of each type, in places of their own."""
+    """Base of descriptors that keep so many neighbours of each type, in places of their own.
+
+    Attributes:
+        by_type: whether the nearest of each type are kept however many neighbours there are.
+    """
 
     sel: tuple[int, ...] = setting(
         doc="largest number of neighbours of each type within the cutoff"
     )
+    by_type: bool = False
 
     def __post_init__(self) -> None:
         if not self.sel or min(self.sel) < 0 or sum(self.sel) == 0:
@@ -55,7 +60,7 @@ class TypedDescriptor(LocalDescriptor):
     @property
     def selections(self) -> tuple[Selection, ...]:
         """The neighbours this descriptor asks for."""
-        return (Selection(rcut=self.rcut, sel=self.sel),)
+        return (Selection(rcut=self.rcut, sel=self.sel, by_type=self.by_type),)
 
     @property
     def pairs(self) -> list[tuple[int, int]]:

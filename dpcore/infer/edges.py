@@ -79,7 +79,7 @@ def _find_typed(coord: Floats, types: Ints, box: Box, selection: Selection, fram
         periodic=box.pbc,
         cutoff=selection.rcut,
         sel=np.array(selection.sel, np.int64),
-        total=selection.most,
+        total=selection.among,
         allowed=selection.allowed(),
     )
     # There are no kernels, or they leave this frame to NumPy.

@@ -94,7 +94,7 @@ class TreeEngine:
         self._device = adapter.device(device)
         self._kernels = adapter.kernels(self._device) if kernels else ()
         self._default = self._ready(tables="table" in self._kernels if tables is None else tables)
-        self.selections = self._default.model.selections
+        self.selections: Sequence[Selection] = self._default.model.selections
         self.batch_atoms = BATCH_ATOMS_FUSED if self._default.model.is_fused else BATCH_ATOMS
         self._networks: _Ready | None = None
         self.beyond_tables, self._told = 0, False

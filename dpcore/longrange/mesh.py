@@ -20,6 +20,9 @@ Complexes = NDArray[np.complex128]
 # Edge, in mesh points, of the bricks whose charges are spread together by matrix products.
 BRICK = 16
 
+# How many charges of a brick are held at a time.
+CROWD = 1024
+
 # How far the extended mesh is shifted, in mesh points, so that all windows of a brick begin in it.
 SHIFT = WIDTH // 2 - 1
 
@@ -112,7 +115,8 @@ class ParticleMesh:
         number = np.ravel_multi_index(tuple(bricks.T), shape)
         sequence = np.argsort(number, kind="stable")
         ends = np.flatnonzero(np.diff(number[sequence])) + 1
-        for members in np.split(sequence, ends):
+        crowds = np.arange(CROWD, len(sequence), CROWD)
+        for members in np.split(sequence, np.union1d(ends, crowds)):
             corner = bricks[members[0]] * BRICK
             x, y, z = (
                 self._windows(self._scaled[members, axis] - corner[axis], order)
@@ -129,14 +133,14 @@ class ParticleMesh:
 
 def smooth_size(least: int) -> int:
     """Return the smallest even number of at least ``least`` whose prime factors are 2, 3 and 5."""
-    for size in itertools.count(least + least % 2, 2):
-        rest = size
+
+    def rest(size: int) -> int:
         for prime in (2, 3, 5):
-            while rest % prime == 0:
-                rest //= prime
-        if rest == 1:
-            return size
-    raise AssertionError
+            while size % prime == 0:
+                size //= prime
+        return size
+
+    return next(size for size in itertools.count(least + least % 2, 2) if rest(size) == 1)
 
 
 def folded(mesh: Floats, size: int, axis: int) -> Floats:

@@ -13,11 +13,15 @@ from dpcore.fittings.dipole import DIPOLE
 from dpcore.frames import Floats, Frame, Prediction
 from dpcore.longrange import ChargedFrame, Electrostatics, ewald
 from dpcore.longrange.ewald import check_settings
-from dpcore.models.children import is_of_frames
+from dpcore.models.dipole_checks import (
+    check_charges,
+    check_dipole,
+    check_energy,
+    selected_types,
+)
 from dpcore.models.dipoles import DipolePull, DipolesAlone
 from dpcore.models.frozen import FrozenModel
 from dpcore.models.model import Evaluate, Model
-from dpcore.models.standard import StandardModel
 from dpcore.neighbours.selection import Selection
 from dpcore.output import ENERGY, Output
 from dpcore.tree import setting
@@ -51,11 +55,13 @@ class DipoleChargeModel(Model, name="dipole_charge"):
 
     def __post_init__(self) -> None:
         check_settings(self.ewald_h, self.ewald_beta, self.ewald_method, "model.modifier.")
-        _check_energy(self.energy, self.type_map)
-        _check_dipole(self.dipole, self.type_map)
-        self._check_charges("sys_charge_map", len(self.type_map), f"types {list(self.type_map)}")
-        names = [self.dipole.model.type_map[t] for t in _selected(self.dipole)]
-        self._check_charges("model_charge_map", len(names), f"types with dipoles {names}")
+        check_energy(self.energy, self.type_map)
+        check_dipole(self.dipole, self.type_map)
+        known = list(self.type_map)
+        check_charges("sys_charge_map", self.sys_charge_map, len(known), f"types {known}")
+        names = [self.dipole.model.type_map[t] for t in selected_types(self.dipole)]
+        what = f"types with dipoles {names}"
+        check_charges("model_charge_map", self.model_charge_map, len(names), what)
 
     @classmethod
     def of(cls, energy: Model, dipole: FrozenModel, **settings: Any) -> Self:
@@ -67,15 +73,6 @@ class DipoleChargeModel(Model, name="dipole_charge"):
             dipole=dipole,
             **settings,
         )
-
-    def _check_charges(self, key: str, needed: int, what: str) -> None:
-        charges = getattr(self, key)
-        if len(charges) != needed:
-            raise DPError(
-                f"model.modifier.{key}: {len(charges)} charges for the {needed} {what}; give one for each"
-            )
-        if not np.isfinite(charges).all():
-            raise DPError(f"model.modifier.{key}: {list(charges)} must be finite")
 
     @property
     def output(self) -> Output:
@@ -105,16 +102,17 @@ class DipoleChargeModel(Model, name="dipole_charge"):
     @property
     def parts(self) -> Mapping[str, Model]:
         """The short-range energy, the dipoles, and forces on the dipoles."""
+        frozen = self.dipole.model, self.dipole.model_file, self.type_map
         return {
             "energy": self.energy,
-            "dipole": DipolesAlone.of(self.dipole),
-            "pull": DipolePull.of(self.dipole),
+            "dipole": DipolesAlone.of(*frozen),
+            "pull": DipolePull.of(*frozen),
         }
 
     @property
     def centroid_charge(self) -> tuple[float | None, ...]:
         """Charge of the centroid of each type's atoms, None for types without."""
-        chosen = _selected(self.dipole)
+        chosen = selected_types(self.dipole)
         return tuple(
             self.model_charge_map[chosen.index(t)] if t in chosen else None
             for t in self.dipole.types
@@ -178,42 +176,6 @@ def _total(short: Prediction, long: Prediction, pull: Prediction) -> Prediction:
 def _single(value: float) -> float:
     """Return a setting as DeePMD-kit's Ewald sum takes it: in single precision."""
     return float(np.float32(value))
-
-
-def _selected(dipole: FrozenModel) -> tuple[int, ...]:
-    """Return the types that have dipoles, as the dipole model numbers them."""
-    model = dipole.model
-    assert isinstance(model, StandardModel)
-    unselected = model.fitting.exclude_types
-    return tuple(t for t in range(len(model.type_map)) if t not in unselected)
-
-
-def _check_energy(energy: Model, type_map: tuple[str, ...]) -> None:
-    """Raise a one-line error for a model that gives no short-range energy."""
-    if is_of_frames(energy) or energy.output != ENERGY:
-        raise DPError(
-            f"model.modifier: dipole_charge is added to energies, not to a model of type "
-            f"{energy.type_name!r} that predicts the {energy.output.total}"
-        )
-    if energy.type_map != type_map:
-        raise DPError(
-            f"model.type_map: {list(type_map)}, but {list(energy.type_map)} of the short-range energy"
-        )
-
-
-def _check_dipole(dipole: FrozenModel, type_map: tuple[str, ...]) -> None:
-    """Raise a one-line error for a model that gives no dipoles of atoms."""
-    where = f"model.modifier.model_name: {dipole.model_file}"
-    if not (isinstance(dipole.model, StandardModel) and dipole.model.output == DIPOLE):
-        raise DPError(
-            f"{where} predicts the {dipole.model.output.total}; a model with a dipole fitting is needed"
-        )
-    if dipole.numb_fparam or dipole.numb_aparam:
-        raise DPError(
-            f"{where} takes parameters of frames or atoms; a dipole model without is needed"
-        )
-    if dipole.type_map != type_map:
-        raise DPError(f"{where} has the types {list(dipole.type_map)}; {list(type_map)} are needed")
 
 
 def _check_cell(frame: Frame, number: int) -> None:

@@ -5,10 +5,12 @@ from typing import Any, Self
 import numpy as np
 
 from dpcore.batch import Batch
+from dpcore.descriptors.descriptor import Descriptor
 from dpcore.errors import DPError
 from dpcore.models.biased import neutral_bias
 from dpcore.models.composite import Composite
 from dpcore.models.model import Model
+from dpcore.models.survey import inside
 from dpcore.tree import setting
 
 WEIGHTS = ("mean", "sum")
@@ -62,3 +64,10 @@ class LinearModel(Composite, name="linear_ener"):
         energies = self.energies(self.shares(batch, displacement))
         total: Any = sum(w * e for w, e in zip(self.factors, energies, strict=True))
         return self.finished(total, batch)
+
+    def features(self, batch: Batch, displacement: Any) -> Any:
+        """Return the descriptors of the first model that has some, ``(centre, width)``."""
+        for model, share in zip(self.models, self.shares(batch, displacement), strict=True):
+            if next(inside(model, Descriptor), None) is not None:
+                return model.features(*share)
+        return super().features(batch, displacement)

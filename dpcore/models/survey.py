@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from typing import Any, TypeVar
 
 from dpcore.fittings import Fitting
-from dpcore.fused.table import TabulatedNet
 from dpcore.models.model import Model
 from dpcore.tree import Module, Tree, leaves
 
@@ -36,11 +35,6 @@ def fitting_of(model: Model) -> Fitting | None:
     """Return the fitting of a model that has one itself."""
     found = getattr(model, "fitting", None)
     return found if isinstance(found, Fitting) else None
-
-
-def has_tables(model: Model) -> bool:
-    """Return whether a model has tables in place of networks."""
-    return next(inside(model, TabulatedNet), None) is not None
 
 
 def unselected_types(model: Model) -> frozenset[int]:

@@ -163,7 +163,7 @@ class _Choice:
 
     @classmethod
     def of(cls, types: Indices, selection: Selection) -> "_Choice":
-        return cls(types, np.array(selection.sel), selection.most, selection.allowed())
+        return cls(types, np.array(selection.sel), selection.among, selection.allowed())
 
     def edges(self, found: Candidates) -> Edges:
         ntypes = len(self.sel)

@@ -5,6 +5,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+# More neighbours than any atom has.
+_ALL = 1 << 60
+
 
 @dataclass(frozen=True)
 class Selection:
@@ -19,6 +22,8 @@ class Selection:
             block for each type.
         full: whether blocks are as wide as the selection allows, rather than as wide as needed.
         types: the type that each type of the model is to this selection, where the two differ.
+        by_type: whether the nearest of each type are kept however many neighbours there are; otherwise they
+            are among the nearest of all types.
         masked: whether frames are open, and their atoms neighbours only where the whole part of the first
             atomic parameter is not zero.
     """
@@ -30,6 +35,7 @@ class Selection:
     mixed: bool = False
     full: bool = False
     types: tuple[int, ...] | None = None
+    by_type: bool = False
     masked: bool = False
 
     @classmethod
@@ -51,6 +57,11 @@ class Selection:
     def most(self) -> int:
         """Largest number of neighbours of all types."""
         return sum(self.sel) if self.total is None else self.total
+
+    @property
+    def among(self) -> int:
+        """Number of the nearest neighbours of all types that those kept are among."""
+        return _ALL if self.by_type else self.most
 
     def allowed(self) -> NDArray[np.bool_]:
         """Return whether atoms of two types may be neighbours, (type, type)."""

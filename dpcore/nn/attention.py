@@ -173,19 +173,27 @@ class AttentionLayer(Module, name="attention_layer"):
 
         In places that do not count, sums are only sure to be no zeros.
         """
-        xp, smooth, empty = namespace(logits), gates.shift is not None, gates.absent
-        if gates.normalize and abs(gates.scaling) <= _MODERATE and dtype_name(logits) != "float16":
-            odds = xp.exp(logits)
+        xp, smooth = namespace(logits), gates.shift is not None
+        moderate = gates.normalize and abs(gates.scaling) <= _MODERATE
+        if moderate and dtype_name(logits) != "float16":
+            odds, absent = xp.exp(logits), gates.absent
         else:
             if not smooth:
                 there = xp.permute_dims(gates.weight, (0, 2, 1)) > 0.0
                 logits = xp.where(there, logits, _LOWEST * xp.ones_like(logits))
-            # A column of its own: there may be no neighbours.
-            lowest = _LOWEST * xp.ones_like(gates.weight)
-            top = xp.stop_gradient(
-                xp.max(xp.concat([logits, lowest], axis=2), axis=2, keepdims=True)
-            )
-            odds, empty = xp.exp(logits - top), empty * xp.exp(-top)
+            top = self._top(logits, gates)
+            odds = xp.exp(logits - top)
+            # Where places are absent the top is not below their logits of 0.
+            absent = gates.absent * xp.exp(-xp.maximum(top, xp.zeros_like(top)))
         if smooth:
-            return odds, xp.sum(odds, axis=2, keepdims=True) + empty
+            return odds, xp.sum(odds, axis=2, keepdims=True) + absent
         return odds, xp.matmul(odds, gates.weight) + (1.0 - gates.weight)
+
+    def _top(self, logits: Any, gates: Gates) -> Any:
+        """Return the largest logit of each query, ``(centre, neighbour, 1)``."""
+        xp, lowest = namespace(logits), _LOWEST * namespace(logits).ones_like(gates.weight)
+        if gates.shift is not None:
+            lowest = xp.where(gates.absent > 0.0, xp.zeros_like(lowest), lowest)
+        # The column more is for blocks without neighbours.
+        every = xp.concat([logits, lowest], axis=2)
+        return xp.stop_gradient(xp.max(every, axis=2, keepdims=True))

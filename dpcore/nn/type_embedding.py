@@ -74,7 +74,7 @@ class TypeEmbedding(Module, name="type_embedding"):
             names = xp.arange(len(self.type_map), like=weight)
             given = xp.astype(names[:, None] == names[None, :], dtype_name(weight))
         features = self.net(given)
-        return xp.concat([features, xp.zeros_like(features[:1])], axis=0)
+        return xp.concat([features, xp.zeros_like(features[:1, :])], axis=0)
 
 
 def configurations(type_map: tuple[str, ...], precision: str) -> Any:

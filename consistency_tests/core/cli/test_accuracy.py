@@ -214,3 +214,64 @@ def test_a_deprecated_option_is_accepted(capsys, tmp_path):
     write_system(tmp_path / "a")
     said = errors_of(capsys, "-m", MODEL, "-s", tmp_path, "-S", "set")
     assert "dp: warning: --set-prefix is deprecated" in said.err
+
+
+# Model, what its labels are called, and the numbers of DeePMD-kit that they are a known way off.
+OTHERS = {
+    "dipole": {"dipole": "global_dipole", "atomic_dipole": "dipole"},
+    "polar": {"polarizability": "global_polar", "atom_polarizability": "polar"},
+    "dos": {"dos": "dos", "atom_dos": "atom_dos"},
+    "property": {"foo": "foo", "atom_foo": "atom_foo"},
+}
+
+
+def write_labels(folder, name, offset=0.5):
+    model = GOLDEN / name / "model.dp"
+    write_system(folder, model, labels=())
+    known = np.load(model.parent / "expected.npz")
+    for label, prediction in OTHERS.get(name, {"force": "force", "force_mag": "force_mag"}).items():
+        values = known[f"pbc.{prediction}"] - offset
+        np.save(folder / "set.000" / f"{label}.npy", values.reshape(2, -1))
+    if "spin" in known:
+        np.save(folder / "set.000" / "spin.npy", known["spin"].reshape(2, -1))
+    return model
+
+
+@pytest.mark.parametrize(
+    ("name", "line", "atomic"),
+    [
+        ("dipole", "Dipole  RMSE", "Dipole  RMSE"),
+        ("polar", "Polarizability  RMSE", "Polarizability  RMSE"),
+        ("dos", "DOS RMSE", "Atomic DOS RMSE"),
+        ("property", "PROPERTY RMSE", "Atomic PROPERTY RMSE"),
+    ],
+)
+def test_models_of_other_properties(capsys, tmp_path, name, line, atomic):
+    model = write_labels(tmp_path / "a", name)
+    for option, found in (([], line), (["--atomic"], atomic)):
+        out = errors_of(capsys, "-m", model, "-s", tmp_path, *option).out
+        told = [text.split(":") for text in out.splitlines() if ": " in text]
+        values = {name.strip(): value.split()[0] for name, value in told}
+        assert float(values[found]) == pytest.approx(0.5, rel=1e-6)
+
+
+def test_tensors_are_told_per_atom_too(capsys, tmp_path):
+    model = write_labels(tmp_path / "a", "dipole", offset=24.0)
+    out = errors_of(capsys, "-m", model, "-s", tmp_path).out
+    assert "Dipole  RMSE/N     : 1.000000e+00" in out
+    assert "The unit of error is the same as the unit of provided label." in out
+
+
+def test_models_with_spins(capsys, tmp_path):
+    model = write_labels(tmp_path / "a", "spin", offset=0.25)
+    out = errors_of(capsys, "-m", model, "-s", tmp_path, "-d", tmp_path / "detail").out
+    found = {text.partition(":")[0].strip(): text for text in out.splitlines()}
+    assert found["Force atom MAE"].endswith(": 2.500000e-01 eV/Å")
+    assert found["Force spin RMSE"].endswith(": 2.500000e-01 eV/uB")
+    assert "# no energy label" in out
+    # Magnetic forces are those of the oxygens, the only atoms with spins.
+    types = np.load(model.parent / "expected.npz")["atype"]
+    assert np.loadtxt(tmp_path / "detail.fm.out").shape == (2 * np.count_nonzero(types == 0), 6)
+    (tmp_path / "a" / "set.000" / "spin.npy").unlink()
+    said = errors_of(capsys, "-m", model, "-s", tmp_path, code=1)
+    assert "no spin, of which the model needs 3; add spin.npy" in said.err

@@ -13,6 +13,7 @@ from dpcore.cli import main
 from dpcore.formats import Document
 from dpcore.infer import DeepPot
 from dpcore.registry import format_of
+from examples import composites, dipole, dplr, spin
 
 DATA = Path(__file__).parents[2] / "data"
 MODEL = DATA / "se_e2_a" / "model.dp"
@@ -106,7 +107,7 @@ def test_errors_on_data(capsys, backend):
     said = run(capsys, "--step", "0.2", "-d", "data", "-n", "1", *backend)
     *_, name, energy, force, virial = said.out.splitlines()
     assert name == f"compressed against original, on {'torch' if backend else 'numpy'}:"
-    assert energy.startswith("  Energy : largest ")
+    assert energy.startswith("  energy per atom : largest ")
     assert virial.endswith(" eV/atom")
     known = np.load(MODEL.parent / "expected.npz")
     frame = known["coord"][:1], known["box"][:1], known["atype"]
@@ -122,7 +123,7 @@ def test_errors_on_data(capsys, backend):
 def test_a_model_that_takes_parameters(capsys):
     write_system("data", PARAMETERS)
     out = run(capsys, "-i", PARAMETERS, "-d", "data").out
-    assert float(out.split("Force  : largest ")[1].split()[0]) < 1e-10
+    assert float(out.split("force           : largest ")[1].split()[0]) < 1e-10
 
 
 def shortest_in_data():
@@ -240,3 +241,30 @@ def test_words_that_are_not_understood(capsys, words):
         main(["compress", *words])
     assert ended.value.code == 2
     assert "argument" in capsys.readouterr().err
+
+
+OTHERS = {
+    example.name: example for example in (dipole.EXAMPLES[0], spin.EXAMPLES[1], dplr.EXAMPLES[0])
+} | {e.name: e for e in composites.EXAMPLES if e.name in {"zbl", "linear_ener", "frozen"}}
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_models_of_other_kinds(capsys, name):
+    """Whatever a model is made of and predicts, the file with tables predicts the same."""
+    model = OTHERS[name].model
+    format_of("x.dp").write(Path("model.dp"), Document(model))
+    frame = OTHERS[name].frame()
+    part = Path("data", "set.000")
+    part.mkdir(parents=True)
+    given = {"coord": frame.coord, "box": frame.cell, "spin": frame.spin}
+    given |= {"fparam": frame.fparam, "aparam": frame.aparam}
+    for key, values in given.items():
+        if values is not None:
+            np.save(part / f"{key}.npy", values.reshape(1, -1))
+    Path("data", "type.raw").write_text(" ".join(map(str, frame.types)))
+    said = run(capsys, "-i", "model.dp", "-o", "small.dp", "-d", "data")
+    lines = said.out.partition("compressed against original")[2].splitlines()[1:]
+    assert len(lines) == (4 if model.takes_spin else 3)
+    assert all(float(line.split("largest ")[1].split()[0]) < 1e-8 for line in lines)
+    assert main(["show", "small.dp", "model"]) == 0
+    assert " ".join(capsys.readouterr().out.split()).count("compressed true") == 1

@@ -8,7 +8,11 @@ import numpy as np
 import pytest
 
 from dpcore.cli import main
+from dpcore.formats import Document
 from dpcore.infer import DeepPot
+from dpcore.models import LinearModel
+from dpcore.registry import format_of
+from examples import composites
 
 GOLDEN = Path(__file__).resolve().parents[4] / "shared" / "golden"
 MODEL = GOLDEN / "se_e2_a" / "model.dp"
@@ -30,7 +34,7 @@ def test_show_prints_everything(capsys):
         in text
     )
     assert "precision float64 rcut 4.0 sel [20, 40]" in text
-    assert "descriptor: type se_e2_a sel [20, 40] rcut 4.0 rcut_smth 0.5" in text
+    assert "descriptor: type se_e2_a rcut 4.0 rcut_smth 0.5" in text
     assert "source file model.dp sha256" in text
     assert "software deepmd-kit version 3.2.0" in text
     assert "out_bias 1 x 2 x 1 float64 buffer" in text
@@ -51,8 +55,6 @@ def test_show_counts_parameters(capsys):
 
 
 def test_show_counts_frozen_parameters(capsys, tmp_path):
-    from dpcore.registry import format_of
-
     form = format_of(MODEL)
     document = form.read(MODEL)
     frozen = document.model.with_(descriptor=document.model.descriptor.with_(trainable=False))
@@ -148,3 +150,49 @@ def test_conversions_that_are_refused(capsys, here, source, target, message):
     assert said.count("\n") == 1
     assert sha256(Path("model.dp")) == sha256(MODEL)
     assert [path.name for path in here.iterdir()] == ["model.dp"]
+
+
+def test_show_tells_what_other_models_predict(capsys):
+    text = " ".join(shown(capsys, GOLDEN / "dipole" / "model.dp", "model", "fitting-net").split())
+    assert "predicts global_dipole, 3 numbers: the sum of dipole, with forces and virials" in text
+    assert "fitting-net: type dipole" in text
+    text = " ".join(shown(capsys, GOLDEN / "property" / "model.dp", "model").split())
+    assert "predicts foo, 3 numbers: the mean of atom_foo precision" in text
+
+
+def test_show_tells_of_hybrid_descriptors_inside(capsys):
+    path = GOLDEN / "hybrid" / "model.dp"
+    found = json.loads(shown(capsys, path, "descriptor", "model", "--json"))
+    inner = [v for v in found["descriptor"].values() if isinstance(v, dict)]
+    assert found["descriptor"]["type"] == "hybrid"
+    assert [part["type"] for part in inner] == ["se_e2_a", "se_e2_r"]
+    assert len(found["model"]["sel"]) == 2
+
+
+def test_show_tells_what_spin_models_are_made_of(capsys):
+    found = json.loads(shown(capsys, GOLDEN / "spin" / "model.dp", "--json"))
+    model = found["model"]
+    assert (model["kind"], model["spin"], model["use_spin"]) == ("spin", True, [True, False])
+    assert model["parts"]["backbone"]["kind"] == "standard"
+    assert found["descriptor"]["backbone.descriptor"]["type"] == "se_e2_a"
+    assert found["fitting-net"]["backbone.fitting"]["type"] == "ener"
+    size = found["size"]
+    total = sum(count["total"] for part, count in size.items() if part != "total")
+    assert size["total"]["total"] == total > 0
+
+
+def test_show_tells_what_sums_of_models_are_made_of(capsys, tmp_path):
+    """A sum of a learned model and a table, which has neither descriptor nor fitting."""
+    model = composites.THREE
+    table = composites.table(type_map=model.type_map)
+    whole = LinearModel.create(models=(model, table), type_map=model.type_map, weights="sum")
+    format_of("x.dp").write(tmp_path / "sum.dp", Document(whole))
+    found = json.loads(shown(capsys, tmp_path / "sum.dp", "--json"))
+    kinds = {path: part["kind"] for path, part in found["model"]["parts"].items()}
+    assert kinds == {"models.0": "standard", "models.1": "pairtab"}
+    assert found["model"]["weights"] == "sum"
+    assert found["model"]["parts"]["models.1"]["sel"] == 40
+    assert list(found["descriptor"]) == ["models.0.descriptor"]
+    text = " ".join(shown(capsys, tmp_path / "sum.dp").split())
+    assert "models.0.fitting-net" in text
+    assert "models.1 kind pairtab" in text

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from examples import composites
 
 from dpcore.errors import DPError
 from dpcore.formats import Document
@@ -10,6 +9,7 @@ from dpcore.infer import DeepPot
 from dpcore.models import LinearModel, ZBLModel
 from dpcore.models.survey import models_in, parameter_counts, unselected_types
 from dpcore.registry import backend
+from examples import composites
 
 SWITCH = {"sw_rmin": 1.1, "sw_rmax": 2.7}
 
@@ -72,3 +72,17 @@ def test_parts_are_counted_one_by_one(inner, outer):
     counts = parameter_counts(nested)
     assert counts["models.0.models.0.fitting-net"] == counts["models.1.fitting-net"]
     assert counts["total"]["total"] == 2 * own["total"]["total"]
+
+
+def test_a_sum_has_the_descriptors_of_its_first_model_that_has_some(inner):
+    table = composites.table(type_map=inner.type_map)
+    parts = (table, inner)
+    whole = LinearModel.create(models=parts, type_map=("O", "C", "H"), weights="mean")
+    types = np.array([0, 1, 2, 2, 0])
+    found = potential(whole).eval_embedding(*frames(types), dtype="fp64")
+    known = potential(inner).eval_embedding(*frames(np.array([2, 0, 1])[types]), dtype="fp64")
+    for one, other in zip(found[:2], known[:2], strict=True):
+        np.testing.assert_allclose(one, other, rtol=0, atol=1e-14)
+    alone = LinearModel.create(models=(table,), type_map=("O", "C"), weights="sum")
+    with pytest.raises(DPError, match="a model of type 'linear_ener' has no descriptor"):
+        potential(alone).eval_descriptor(*frames(np.array([0, 1])))

@@ -93,3 +93,11 @@ def test_a_model_without_type_embedding_says_so():
     assert isinstance(model.model.fitting.nets[0], MLP)
     with pytest.raises(DPError, match="the model has no type embedding"):
         model.eval_typeebd()
+
+
+def test_type_embeddings_of_a_model():
+    model, _, _ = opened("se_atten")
+    found = model.eval_typeebd()
+    assert found.shape == (3, 4)
+    assert not found[2].any()
+    assert np.abs(found[:2]).min() > 0

@@ -5,7 +5,7 @@ import importlib
 import numpy as np
 import pytest
 
-from dpcore.longrange import ewald
+from dpcore.longrange import ewald, mesh
 from dpcore.longrange.direct import DirectSum
 from dpcore.longrange.mesh import ParticleMesh, folded, smooth_size
 from dpcore.longrange.wavevectors import WaveVectors
@@ -20,13 +20,13 @@ def charges(seed, n, cell):
 
 
 def assert_same(coord, charge, cell, spacing=1.0, beta=0.4):
-    mesh, plain = (
+    found, plain = (
         ewald(coord, charge, cell, spacing=spacing, beta=beta, method=m) for m in ("mesh", "direct")
     )
-    assert mesh.energy == pytest.approx(plain.energy, rel=1e-12)
+    assert found.energy == pytest.approx(plain.energy, rel=1e-12)
     for name, tolerance in TOLERANCE.items():
         expected = getattr(plain, name)
-        error = np.abs(getattr(mesh, name) - expected).max() / np.abs(expected).max()
+        error = np.abs(getattr(found, name) - expected).max() / np.abs(expected).max()
         assert error < tolerance, name
 
 
@@ -52,6 +52,12 @@ def test_charges_on_the_boundary():
     coord, charge = charges(3, 8, cell)
     coord[:5] = [[0, 0, 0], [17, 17, 17], [-1e-16, 0, 0], [8.5, 16.999999999, 0], [0, -17, 1e-17]]
     assert_same(coord, charge, cell)
+
+
+def test_crowds_are_divided(monkeypatch):
+    monkeypatch.setattr(mesh, "CROWD", 3)
+    cell = 9.0 * np.eye(3)
+    assert_same(*charges(8, 31, cell), cell)
 
 
 def test_charges_at_one_place():
@@ -123,5 +129,5 @@ def test_sizes():
 
 
 def test_folding():
-    mesh = np.arange(7.0)[:, None] * np.ones(2)
-    assert folded(mesh, 3, 0)[:, 0].tolist() == [0 + 3 + 6, 1 + 4, 2 + 5]
+    values = np.arange(7.0)[:, None] * np.ones(2)
+    assert folded(values, 3, 0)[:, 0].tolist() == [0 + 3 + 6, 1 + 4, 2 + 5]

@@ -121,14 +121,15 @@ def _pair_nets(descriptor: RadialDescriptor, variables: Variables, suffix: str) 
 def _statistics(
     descriptor: TypedDescriptor | LocFrame, variables: Variables, suffix: str
 ) -> dict[str, Any]:
-    """Return mean and deviation of the environment rows."""
-    found = {}
+    """Return mean and deviation of the environment rows, and how neighbours are chosen."""
+    found: dict[str, Any] = {}
     for key, name in (("davg", "t_avg"), ("dstd", "t_std")):
         old = getattr(descriptor, key)
         flat = variables.take(f"descrpt_attr{suffix}.{name}", (len(old), old[0].size))
         found[key] = flat.reshape(old.shape).astype(old.dtype)
     if isinstance(descriptor, TypedDescriptor):
         found["davg"] = _without_excluded(descriptor, found["davg"])
+        found["by_type"] = True
     return found
 
 

@@ -41,11 +41,21 @@ def read_model(
     name, scoped = modifier["model_name"], variables.scoped(DIPOLE)
     energy = read_standard(complete, variables.without(DIPOLE))
     found = dipole(name)
-    if not isinstance(found, Model):
-        found = read_standard(normalized(found), scoped)
-    frozen = FrozenModel.of(found, name, energy.type_map)
     values = values_of(DipoleChargeModel, modifier, "model.modifier")
+    if not isinstance(found, Model):
+        section = normalized(found)
+        charges = values["model_charge_map"]
+        values["model_charge_map"] = _by_type(charges, section["fitting_net"].get("sel_type"))
+        found = read_standard(section, scoped)
+    frozen = FrozenModel.of(found, name, energy.type_map)
     return DipoleChargeModel.of(energy, frozen, **values)
+
+
+def _by_type(charges: tuple[float, ...], selected: Any) -> tuple[float, ...]:
+    """Return charges that are in the order of ``sel_type`` in that of the types."""
+    if not isinstance(selected, list) or len(selected) != len(charges):
+        return charges
+    return tuple(charge for _, charge in sorted(zip(selected, charges, strict=True)))
 
 
 def read_standard(complete: dict[str, Any], variables: Variables) -> StandardModel:

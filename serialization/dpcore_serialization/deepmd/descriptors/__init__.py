@@ -2,9 +2,25 @@
 
 from typing import Any
 
-from dpcore.descriptors import Descriptor, Hybrid, SeE2A, SeE2R, SeE3, SeE3Tebd
+from dpcore.descriptors import (
+    Descriptor,
+    Hybrid,
+    SeAtten,
+    SeAttenV2,
+    SeE2A,
+    SeE2R,
+    SeE3,
+    SeE3Tebd,
+)
 from dpcore.errors import DPError, suggest
-from dpcore_serialization.deepmd.descriptors import hybrid, se_e2_a, se_e2_r, se_e3, se_e3_tebd
+from dpcore_serialization.deepmd.descriptors import (
+    hybrid,
+    se_atten,
+    se_e2_a,
+    se_e2_r,
+    se_e3,
+    se_e3_tebd,
+)
 from dpcore_serialization.deepmd.descriptors.registry import READERS, WRITERS
 from dpcore_serialization.deepmd.fields import Unwritable
 
@@ -12,8 +28,11 @@ READERS |= dict.fromkeys(("se_e2_a", "se_a"), se_e2_a.read_se_e2_a)
 READERS |= dict.fromkeys(("se_e2_r", "se_r"), se_e2_r.read_se_e2_r)
 READERS |= dict.fromkeys(("se_e3", "se_at", "se_a_3be", "se_t"), se_e3.read_se_e3)
 READERS |= {"se_e3_tebd": se_e3_tebd.read_se_e3_tebd, "hybrid": hybrid.read_hybrid}
+READERS |= dict.fromkeys(("se_atten", "dpa1"), se_atten.read_se_atten)
+READERS |= {"se_atten_v2": se_atten.read_se_atten_v2}
 WRITERS |= {SeE2A: se_e2_a.write_se_e2_a, SeE2R: se_e2_r.write_se_e2_r}
 WRITERS |= {SeE3: se_e3.write_se_e3, SeE3Tebd: se_e3_tebd.write_se_e3_tebd}
+WRITERS |= {SeAtten: se_atten.write_se_atten, SeAttenV2: se_atten.write_se_atten_v2}
 WRITERS |= {Hybrid: hybrid.write_hybrid}
 
 

@@ -28,6 +28,8 @@ def read_se_e3_tebd(data: Any, path: str) -> SeE3Tebd:
             fields.take("type_embedding"), f"{path}.type_embedding", type_map
         )
         fields.skip("use_econf_tebd", "use_tebd_bias")
+    if len(values["sel"]) == 1:
+        (values["sel"],) = values["sel"]
     for key in ("use_econf_tebd", "use_tebd_bias"):
         values[key] = getattr(embedding, key)
     return built(SeE3Tebd, values | {"type_embedding": embedding}, path)
