@@ -130,6 +130,10 @@ def test_spins_that_are_not_usable_are_refused(predict):
     wrong[3, 1] = np.nan
     with pytest.raises(DPError, match=r"frame 0: the spin of atom 3 is not finite"):
         predict(model, [dc.replace(frame, spin=wrong)])
+    by_angles = BY_NAME["spin_attended"]
+    still = dc.replace(by_angles.frame(), spin=0.0 * frame.spin)
+    with pytest.raises(DPError, match=r"the spin of atom 0 is zero.*without attn_dotr"):
+        predict(by_angles.double(), [still])
     bare = model.with_(
         backbone=model.backbone.with_(
             descriptor=model.backbone.descriptor.with_(env_protection=0.0)

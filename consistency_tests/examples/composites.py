@@ -49,6 +49,9 @@ THREE = model("three types", sel=(6, 8, 9), rcut=2.7, axis_neuron=3).with_(
 WITH_PARAMETERS = model(
     "parameters", {"numb_fparam": 1, "default_fparam": (0.3,), "numb_aparam": 2}
 )
+TYPE_EMBEDDED = standard(
+    "type embedding", {"type": "se_e3_tebd", "sel": 22, "neuron": (3, 6), "tebd_dim": 2}
+).model
 
 EXAMPLES = [
     example(
@@ -106,6 +109,12 @@ EXAMPLES = [
             weights="mean",
         ),
         types=1 - TYPES,
+    ),
+    example(
+        "linear_ener_mixed",
+        LinearModel.create(
+            models=(TYPE_EMBEDDED, table(rcut=2.6)), type_map=("O", "H"), weights="sum"
+        ),
     ),
     example("frozen", FrozenModel.of(THREE, "three.dp", ("H", "C")), types=1 - TYPES),
 ]

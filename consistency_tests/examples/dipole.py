@@ -24,4 +24,16 @@ EXAMPLES = [
         by_place=True,
     ),
     standard("dipole_float32", SMALL, {"type": "dipole", "precision": "float32", "sel_type": 0}),
+    standard(
+        "dipole_mixed",
+        {
+            "type": "se_atten",
+            "sel": 22,
+            "neuron": (3, 6),
+            "axis_neuron": 2,
+            "attn_layer": 0,
+            "tebd_dim": 2,
+        },
+        {"type": "dipole", "sel_type": (0,)},
+    ),
 ]

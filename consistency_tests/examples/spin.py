@@ -24,6 +24,20 @@ RADIAL = {
     "env_protection": 0.3,
 }
 
+ATTENDED = {
+    "type": "dpa1",
+    "rcut": RCUT,
+    "rcut_smth": RCUT_SMTH,
+    "sel": 40,
+    "neuron": [3, 6],
+    "axis_neuron": 2,
+    "tebd_dim": 3,
+    "attn": 4,
+    "attn_layer": 1,
+    "smooth_type_embedding": True,
+    "set_davg_zero": True,
+}
+
 
 def example(name, spin, *, descriptor=PLAIN, fitting=None, **settings):
     """Make an example of a model with spins."""
@@ -56,4 +70,5 @@ EXAMPLES = [
         {"use_spin": [True, False], "virtual_len": [0.4], "spin_norm": [1.2]},
         descriptor={"type": "hybrid", "list": [PLAIN, RADIAL]},
     ),
+    example("spin_attended", {"use_spin": ["O"], "virtual_scale": 0.3}, descriptor=ATTENDED),
 ]

@@ -85,6 +85,11 @@ class Descriptor(Module):
         raise NotImplementedError
 
     @property
+    def rows(self) -> int:
+        """How many rows are held for an atom at most; 0 where kernels hold none."""
+        return sum(selection.most for selection in self.selections)
+
+    @property
     def reach(self) -> float:
         """Distance below which a neighbour is beyond the tables, Å; 0 where there are none."""
         return 0.0

@@ -64,6 +64,11 @@ class RadialDescriptor(TypedDescriptor):
         """Whether fused kernels evaluate the descriptor."""
         return self.fused is not None
 
+    @property
+    def rows(self) -> int:
+        """How many rows are held for an atom at most; 0 where kernels hold none."""
+        return 0 if self.is_fused else self.places
+
     def net_number(self, centre: int, neighbour: int) -> int:
         """Return which network embeds a pair of types."""
         return neighbour if self.type_one_side else centre + neighbour * self.ntypes

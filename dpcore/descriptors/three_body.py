@@ -25,6 +25,11 @@ class ThreeBodyDescriptor(LocalDescriptor):
     padded: bool | None = None
 
     @property
+    def rows(self) -> int:
+        """How many rows are held for an atom at most: one for each pair of neighbours."""
+        return self.places**2
+
+    @property
     def is_padded(self) -> bool:
         """Whether places without a neighbour contribute.
 

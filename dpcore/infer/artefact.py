@@ -6,7 +6,8 @@ import numpy as np
 
 from dpcore.backend.adapter import Adapter
 from dpcore.batch import Batch
-from dpcore.infer.engine import BATCH_ATOMS, Arrays, TreeEngine, closer_than, warn_of_extrapolation
+from dpcore.infer.batch_size import batch_atoms
+from dpcore.infer.engine import Arrays, TreeEngine, closer_than, warn_of_extrapolation
 from dpcore.infer.signature import signature
 from dpcore.models import Model
 from dpcore.neighbours.sizes import ExportSizes, Sizes
@@ -25,7 +26,6 @@ class ArtefactEngine:
     """
 
     dtype = "float64"
-    batch_atoms = BATCH_ATOMS
 
     def __init__(self, adapter: Adapter, model: Model, program: Program, device: str) -> None:
         self.backend, self.version, self.device = adapter.name, adapter.version(), device
@@ -33,6 +33,7 @@ class ArtefactEngine:
         self._adapter, self._model, self._program = adapter, model, program
         ready = model.prepared()
         self.selections, self._inputs = ready.selections, signature(ready)
+        self.batch_atoms = batch_atoms(ready, device)
         self._tree: TreeEngine | None = None
         self._reach, self._told = model.reach, False
 

@@ -12,6 +12,7 @@ from dpcore.neighbours.cell import Box
 from dpcore.neighbours.edges import (
     Edges,
     among_all,
+    check_neighbours,
     find_edges,
     join_edges,
     without_excluded,
@@ -63,14 +64,21 @@ def _present(frame: Frame, number: int) -> NDArray[np.bool_]:
 
 
 def _find(coord: Floats, types: Ints, box: Box, selection: Selection, frame: int) -> Edges:
-    if not selection.mixed:
-        return _find_typed(coord, types, box, selection, frame)
-    alike = replace(selection, sel=(selection.most,), exclude=(), mixed=False)
-    edges = _find_typed(coord, np.zeros_like(types), box, alike, frame)
-    return without_excluded(edges, types, selection.allowed()) if selection.exclude else edges
+    apart = not selection.exclude
+    if selection.mixed:
+        alike = replace(selection, sel=(selection.most,), exclude=(), mixed=False)
+        edges = _find_typed(coord, np.zeros_like(types), box, alike, frame, apart=apart)
+        edges = edges if apart else without_excluded(edges, types, selection.allowed())
+    else:
+        edges = _find_typed(coord, types, box, selection, frame, apart=apart)
+    if not apart:
+        check_neighbours(edges, frame)
+    return edges
 
 
-def _find_typed(coord: Floats, types: Ints, box: Box, selection: Selection, frame: int) -> Edges:
+def _find_typed(
+    coord: Floats, types: Ints, box: Box, selection: Selection, frame: int, *, apart: bool
+) -> Edges:
     library = kernels()
     found = library and library.neighbours.search(
         coord=coord,
@@ -84,8 +92,8 @@ def _find_typed(coord: Floats, types: Ints, box: Box, selection: Selection, fram
     )
     # There are no kernels, or they leave this frame to NumPy.
     if found is None:
-        return find_edges(coord, types, box, selection, frame)
-    if found.coincident:
+        return find_edges(coord, types, box, selection, frame, apart=apart)
+    if found.coincident and apart:
         first, second = found.coincident
         raise coincidence(first, second, frame)
     ntypes = len(selection.sel)

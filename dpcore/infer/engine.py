@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from dpcore.backend.adapter import Adapter, to_backend
 from dpcore.batch import Batch, blocks
+from dpcore.infer.batch_size import batch_atoms
 from dpcore.models import Model
 from dpcore.models.prediction import describe, predict
 from dpcore.neighbours.selection import Selection
@@ -20,10 +21,6 @@ from dpcore.xp import check_dtype
 log = logging.getLogger(__name__)
 
 _CACHE_LINE = 64
-
-# Large enough for matrix products, small enough for cache and memory: without kernels the rows of all
-# embeddings are held at once.
-BATCH_ATOMS, BATCH_ATOMS_FUSED = 512, 1024
 
 Arrays = Mapping[str, NDArray[Any]]
 
@@ -95,7 +92,7 @@ class TreeEngine:
         self._kernels = adapter.kernels(self._device) if kernels else ()
         self._default = self._ready(tables="table" in self._kernels if tables is None else tables)
         self.selections: Sequence[Selection] = self._default.model.selections
-        self.batch_atoms = BATCH_ATOMS_FUSED if self._default.model.is_fused else BATCH_ATOMS
+        self.batch_atoms = batch_atoms(self._default.model, self.device)
         self._networks: _Ready | None = None
         self.beyond_tables, self._told = 0, False
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from dpcore.frames import Frame, Prediction
 from dpcore.models.model import Evaluate, Model
-from dpcore.models.spin_poses import Pose, folded, isolated, poses, protection_of, weighted
+from dpcore.models.spin_poses import Pose, folded, poses, protection_of, weighted
 from dpcore.models.spin_types import SpinTypes
 from dpcore.models.standard import StandardModel
 from dpcore.neighbours.selection import Selection
@@ -100,16 +100,7 @@ class SpinModel(Model, name="spin"):
 
     def run_features(self, frames: Sequence[Frame], describe: Evaluate) -> list[Prediction]:
         """Return the descriptors of the atoms, and behind them those of their virtual atoms."""
-        results = self._posed(frames, describe, lambda prediction, _: prediction)
-        ntypes = len(self.type_map)
-        empty = [ntypes + t for t, magnetic in enumerate(self.use_spin) if not magnetic]
-        if empty and frames:
-            # The virtual atoms of what is not magnetic have no neighbours.
-            (bare,) = describe("backbone", [isolated(frames[0], empty, 2.0 * self.rcut)])
-            for frame, result in zip(frames, results, strict=True):
-                for t, row in zip(empty, bare["descriptor"], strict=True):
-                    result["descriptor"][len(frame.types) :][frame.types + ntypes == t] = row
-        return results
+        return self._posed(frames, describe, lambda prediction, _: prediction)
 
     def _posed(
         self,

@@ -58,10 +58,11 @@ def poses(frame: Frame, scales: Floats, protection: float, number: int) -> Itera
     if still.any() and not protection:
         raise DPError(
             f"frame {number}: the spin of atom {np.flatnonzero(still)[0]} is zero, which sets its virtual "
-            "atom on itself; give it a spin, or use a model with env_protection above 0"
+            "atom on itself; give it a spin, or use a model with env_protection above 0 and without attn_dotr"
         )
-    # The virtual atoms of what is not magnetic would be no one's neighbours and have no energy.
-    virtual = np.where(scale[:, 0] != 0.0, frame.types + len(scales), -1)
+    # The virtual atoms of what is not magnetic are no one's neighbours and have no energy, but they count
+    # among the nearest, as in DeePMD-kit.
+    virtual = np.where(frame.types < 0, -1, frame.types + len(scales))
     aside = max(_ASIDE * protection, _LEAST_ASIDE)
     for step, weight in _STEPS if still.any() else ((0.0, 1.0),):
         placed = np.where(still[:, None], (step * aside, 0.0, 0.0), shift)
@@ -121,20 +122,6 @@ def weighted(predictions: Sequence[Prediction], weights: Sequence[float]) -> Pre
     }
 
 
-def isolated(frame: Frame, types: Sequence[int], distance: float) -> Frame:
-    """Return a frame of one atom of each type, with the parameters of another frame and no neighbours.
-
-    Args:
-        frame: the other frame.
-        types: the types.
-        distance: how far apart the atoms are, Å.
-    """
-    places = np.zeros((len(types), 3))
-    places[:, 0] = distance * np.arange(len(types))
-    aparam = None if frame.aparam is None else np.zeros((len(types), frame.aparam.shape[1]))
-    return Frame(places, np.array(types, np.int64), fparam=frame.fparam, aparam=aparam)
-
-
 def protection_of(module: Module) -> float:
     """Return what a descriptor adds to the distances that it divides by, Å: the least of several."""
     return min(_protections(module), default=0.0)
@@ -142,7 +129,9 @@ def protection_of(module: Module) -> float:
 
 def _protections(module: Module) -> Iterator[float]:
     if hasattr(module, "env_protection"):
-        yield module.env_protection
+        # Attention by angles has no value where a direction is missing.
+        by_angles = getattr(module, "attn_dotr", False) and getattr(module, "attn_layer", 0)
+        yield 0.0 if by_angles else module.env_protection
     for value in vars(module).values():
         for child in value if isinstance(value, tuple) else (value,):
             if isinstance(child, Module):

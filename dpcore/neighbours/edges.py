@@ -39,7 +39,15 @@ class Edges:
         return np.diff(self.start).reshape(-1, self.types)
 
 
-def find_edges(coord: Floats, types: Indices, box: Box, selection: Selection, frame: int) -> Edges:
+def find_edges(
+    coord: Floats,
+    types: Indices,
+    box: Box,
+    selection: Selection,
+    frame: int,
+    *,
+    apart: bool = True,
+) -> Edges:
     """Find the neighbours that a model asks for.
 
     DeePMD-kit's rule: of all neighbours the nearest so many, and of these the nearest sel of each type.
@@ -50,6 +58,7 @@ def find_edges(coord: Floats, types: Indices, box: Box, selection: Selection, fr
         box: The cell.
         selection: What the model asks for.
         frame: Number of the frame, for messages.
+        apart: Refuse two atoms at the same place.
 
     Returns:
         The neighbours.
@@ -60,7 +69,8 @@ def find_edges(coord: Floats, types: Indices, box: Box, selection: Selection, fr
     choice = _Choice.of(types, selection)
     parts = []
     for found in candidates(coord, box, selection.rcut):
-        _check_separation(found, frame)
+        if apart:
+            _check_separation(found, frame)
         parts.append(choice.edges(found))
     return join_edges(parts, len(selection.sel), [0] * len(parts))
 
@@ -101,6 +111,22 @@ def without_excluded(edges: Edges, types: Indices, allowed: NDArray[np.bool_]) -
     keep = allowed[types[centre], types[edges.neighbour]]
     start = np.concatenate([[0], np.cumsum(np.bincount(centre[keep], minlength=len(count)))])
     return Edges(1, start, edges.neighbour[keep], edges.displacement[keep], edges.overfull)
+
+
+def check_neighbours(edges: Edges, frame: int) -> None:
+    """Refuse two neighbours at the same place; atoms that are no neighbours may be there.
+
+    Args:
+        edges: The neighbours.
+        frame: Number of the frame, for messages.
+
+    Raises:
+        DPError: Two neighbours are at the same place.
+    """
+    rows = np.flatnonzero(~edges.displacement.any(axis=1))
+    if rows.size:
+        centre = (np.searchsorted(edges.start, rows, side="right") - 1) // edges.types
+        raise coincidence(*min(zip(centre, edges.neighbour[rows], strict=True)), frame)
 
 
 def among_all(edges: Edges, present: NDArray[np.bool_]) -> Edges:

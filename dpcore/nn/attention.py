@@ -140,9 +140,17 @@ class AttentionLayer(Module, name="attention_layer"):
 
     def _attended(self, x: Any, gates: Gates) -> Any:
         """Return ``(A ⊙ C) V``, projected, ``(centre, neighbour, width)``."""
-        xp = namespace(x)
-        query, key, value = self._projected(x, gates)
-        logits = xp.matmul(query, xp.permute_dims(key, (0, 2, 1)))
+        xp, weight = namespace(x), gates.weight
+        query, key, value = self._projected(x)
+        by_query, by_key, by_value = (
+            self._inverse(part) if gates.normalize else xp.ones_like(weight)
+            for part in (query, key, value)
+        )
+        if gates.shift is not None:
+            by_query, by_key = by_query * weight, by_key * weight
+        # Factors of rows come in where they meet the smallest arrays.
+        factor = (gates.scaling * by_query) * xp.permute_dims(by_key, (0, 2, 1))
+        logits = xp.matmul(query, xp.permute_dims(key, (0, 2, 1))) * factor
         if gates.shift is not None:
             logits = logits + gates.shift
         odds, total = self._odds(logits, gates)
@@ -152,21 +160,24 @@ class AttentionLayer(Module, name="attention_layer"):
         projected_first = width <= hidden
         if projected_first:
             value = xp.matmul(value, self.out_proj.weight)
-        found = xp.matmul(odds, value) * (gates.weight / total)
+        found = xp.matmul(odds, value * (by_value * weight)) * (weight / total)
         return found if projected_first else xp.matmul(found, self.out_proj.weight)
 
-    def _projected(self, x: Any, gates: Gates) -> list[Any]:
-        """Return queries, keys and values with all factors of their rows, ``(centre, neighbour, hidden)``."""
-        xp, weight = namespace(x), gates.weight[:, :, None, :]
-        (n, k, _), hidden = shape(x), shape(self.out_proj.weight)[0]
-        parts = xp.reshape(self.in_proj(x), (n, k, 3, hidden))
-        one = weight if gates.shift is not None else xp.ones_like(weight)
-        factors = xp.concat([one * gates.scaling, one, weight], axis=2)
-        if gates.normalize:
-            square = xp.sum(parts * parts, axis=-1, keepdims=True)
-            factors = factors / xp.sqrt(xp.maximum(square, _TINY * xp.ones_like(square)))
-        each = xp.split(parts * factors, [1, 1, 1], axis=2)
-        return [xp.reshape(part, (n, k, hidden)) for part in each]
+    def _projected(self, x: Any) -> list[Any]:
+        """Return queries, keys and values, ``(centre, neighbour, hidden)``."""
+        xp, sizes = namespace(x), [shape(self.out_proj.weight)[0]] * 3
+        parts = [xp.matmul(x, part) for part in xp.split(self.in_proj.weight, sizes, axis=1)]
+        if self.in_proj.bias is None:
+            return parts
+        biases = xp.split(self.in_proj.bias, sizes, axis=0)
+        return [part + bias for part, bias in zip(parts, biases, strict=True)]
+
+    @staticmethod
+    def _inverse(x: Any) -> Any:
+        """Return the inverse lengths of rows, ``(centre, neighbour, 1)``."""
+        xp = namespace(x)
+        square = xp.sum(x * x, axis=-1, keepdims=True)
+        return 1.0 / xp.sqrt(xp.maximum(square, _TINY * xp.ones_like(square)))
 
     def _odds(self, logits: Any, gates: Gates) -> tuple[Any, Any]:
         """Return the exponentials of logits and, as softmax divides by, their sums over the keys.

@@ -26,7 +26,7 @@ class FoundNeighbours:
         neighbour: ``(row,)`` int32.
         displacement: from the centre, ``(row, 3)`` float64, Å.
         overfull: the largest number of neighbours beyond ``sel``.
-        coincident: two atoms at the same place, if there are; then there are no rows.
+        coincident: the first two atoms at the same place, if there are some, be they neighbours or not.
     """
 
     start: Array
@@ -203,10 +203,6 @@ class NeighbourKernels:
         )
 
     def _found(self, search: ctypes.c_void_p, count: Array, finding: _Finding) -> FoundNeighbours:
-        if finding.centre >= 0:
-            nothing = np.zeros(0, np.int32), np.zeros((0, 3))
-            same = (finding.centre, finding.neighbour)
-            return FoundNeighbours(np.zeros(len(count) + 1, np.int64), *nothing, 0, same)
         start = np.zeros(len(count) + 1, np.int64)
         np.cumsum(count, out=start[1:])
         neighbour, displacement = np.empty(start[-1], np.int32), np.empty((start[-1], 3))
@@ -216,7 +212,8 @@ class NeighbourKernels:
             _address(neighbour, np.int32),
             _address(displacement, np.float64),
         )
-        return FoundNeighbours(start, neighbour, displacement, finding.overfull, None)
+        same = (finding.centre, finding.neighbour) if finding.centre >= 0 else None
+        return FoundNeighbours(start, neighbour, displacement, finding.overfull, same)
 
 
 def _address(array: Array, dtype: Any) -> int:

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from dpcore.errors import DPError
 from dpcore.frames import Frame
 from dpcore.infer.edges import edges_of
 from dpcore.neighbours.selection import Selection
@@ -56,9 +57,7 @@ def test_excluded_pairs_keep_their_places_among_mixed_types():
     excluded = {(0, 2), (2, 0), (1, 1)}
     for centre in range(len(frame.types)):
         kind = frame.types[centre]
-        kept = [
-            j for j in around(frame, centre)[:total] if (kind, frame.types[j]) not in excluded
-        ]
+        kept = [j for j in around(frame, centre)[:total] if (kind, frame.types[j]) not in excluded]
         assert found(edges, centre) == kept
 
 
@@ -82,3 +81,24 @@ def test_types_by_the_names_of_a_part():
         for kind, name in enumerate((2, 0, 3)):
             assert found(named, centre, name) == found(plain, centre, kind)
         assert not found(named, centre, 1)
+
+
+@pytest.mark.parametrize("mixed", [True, False], ids=["mixed", "typed"])
+def test_atoms_that_are_no_neighbours_may_be_at_the_same_place(mixed):
+    frame, total = cluster(), 9
+    # Each atom has another of type 3 at its place.
+    twice = Frame(np.tile(frame.coord, (2, 1)), np.concatenate([frame.types, np.full(30, 3)]))
+    selection = Selection.of_all_types(CUTOFF, total, 4, mixed=mixed)
+    alone = selection.with_excluded(tuple((3, t) for t in range(4)))
+    edges = edges_of([twice], alone, 0)
+    for centre in range(30):
+        # They take places among the nearest, behind the atoms that they are equally far as; the one at the
+        # place of the centre the first.
+        near = np.repeat(around(frame, centre), 2)[: total - 1 : 2]
+        kinds = [near] if mixed else [near[frame.types[near] == t] for t in range(3)]
+        for kind, wanted in enumerate(kinds):
+            assert found(edges, centre, kind) == wanted.tolist()
+    assert not edges.count[30:].any()
+    for some in (selection, selection.with_excluded(((3, 3),))):
+        with pytest.raises(DPError, match="frame 5: atoms 0 and 30 are at the same place"):
+            edges_of([twice], some, 5)
