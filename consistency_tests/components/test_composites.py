@@ -279,7 +279,7 @@ def test_comments_and_uneven_digits_in_tables(tmp_path):
 def test_below_a_table_there_is_no_energy(predict):
     whole = table()
     potential = DeepPot.from_document(Document(whole), adapter)
-    coord = np.array([[[0.0, 0.0, 0.0], [whole.shortest - 1e-3, 0.0, 0.0]]])
+    coord = np.array([[[0.0, 0.0, 0.0], [whole.lower - 1e-3, 0.0, 0.0]]])
     assert np.isnan(potential.evaluate(coord, None, [0, 1])["energy"]).all()
     (result,) = predict(whole, [Frame(coord[0] * 1.1, np.array([0, 1]))])
     assert np.abs(result["energy"]) > 1e-3

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from example_models import BY_NAME
 from examples.se_e3_tebd import EXAMPLES, STRIP, example
-from harness import Backend, Way, assert_close, assert_same, engine_of
+from harness import Backend, assert_close, assert_same
 from test_independent import neighbours, run_net, switch
 
 from dpcore.compress import compress
@@ -12,6 +12,8 @@ from dpcore.errors import DPError
 from dpcore.formats import Document
 from dpcore.fused.table import TabulatedNet
 from dpcore.infer import DeepPot
+from dpcore.infer.engine import TreeEngine
+from dpcore.infer.evaluator import Evaluator
 from dpcore.registry import format_of
 from dpcore.settings import build_model
 
@@ -97,8 +99,18 @@ def test_pairs_of_few_types_have_tables(ntypes, tabulated):
         "fitting_net": {"neuron": [4]},
     }
     model = build_model(settings, seed=1)
-    ready = engine_of(model, Backend.NUMPY, way=Way.TABLES)._default.model
+    ready = TreeEngine(model, Backend.NUMPY.adapter(), tables=True)._default.model
     assert isinstance(ready.descriptor.nets[0], TabulatedNet) is tabulated
+
+
+@pytest.mark.parametrize("name", ["concat", "concat_wide", "strip_by_place"])
+def test_tables_are_lossless(name, framework, predict):
+    one = BY_NAME[f"se_e3_tebd_{name}"]
+    engine = TreeEngine(one.model, framework.adapter(), tables=True)
+    assert 0.4 < engine._default.reach <= 0.5
+    (exact,) = predict(one.model, [one.frame()])
+    (found,) = Evaluator(one.model, engine).predict([one.frame()])
+    assert_same({key: found[key] for key in exact}, exact, 1e-11)
 
 
 def refused(**changes):

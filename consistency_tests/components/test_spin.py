@@ -1,7 +1,6 @@
-"""Models with spins: DeePMD-kit's numbers, derivatives by the spins, and what input they take."""
+"""Models with spins: derivatives by the spins, and what input and settings they take."""
 
 import dataclasses as dc
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,32 +13,9 @@ from dpcore.infer import DeepPot
 from dpcore.models import SpinModel
 from dpcore.settings import build_model
 
-CASE = Path(__file__).parents[1] / "data" / "spin"
 STEP = 1e-4
 BY_NAME = {e.name: e for e in EXAMPLES}
 EVERY = pytest.mark.parametrize("example", EXAMPLES, ids=str)
-
-
-@pytest.fixture(scope="module")
-def potentials():
-    return {}
-
-
-@pytest.mark.parametrize("tables", [None, False], ids=["default", "exact"])
-@pytest.mark.parametrize("tag", ["pbc", "nopbc"])
-def test_numbers_of_deepmd(tag, tables, framework, potentials):
-    numbers, key = np.load(CASE / "expected.npz"), (framework, tables)
-    if key not in potentials:
-        potentials[key] = DeepPot(CASE / "model.dp", backend=str(framework), tables=tables)
-    potential = potentials[key]
-    given = (numbers["coord"], numbers["box"] if tag == "pbc" else None, numbers["atype"])
-    out = potential.evaluate(*given, spin=numbers["spin"])
-    out["descriptor"] = potential.eval_descriptor(*given, spin=numbers["spin"])
-    wanted = {k.partition(".")[2]: v for k, v in numbers.items() if k.startswith(f"{tag}.")}
-    assert out.keys() == wanted.keys()
-    assert out["mask_mag"].dtype == wanted["mask_mag"].dtype
-    for key, value in wanted.items():
-        assert_close(out[key], value, 1e-9, key)
 
 
 @EVERY

@@ -73,6 +73,8 @@ class Example:
         rng, model, n = np.random.default_rng(seed), self.model, len(frame.types)
         fparam = rng.normal(0.0, 1.0, model.numb_fparam) if model.numb_fparam else None
         aparam = rng.normal(0.0, 1.0, (n, model.numb_aparam)) if model.numb_aparam else None
+        if any(selection.masked for selection in model.selections):
+            aparam[:, 0] = rng.uniform(0.0, 1.0, n) < 0.8
         spin = rng.normal(0.0, 1.0, (n, 3)) if model.takes_spin else None
         return dc.replace(frame, fparam=fparam, aparam=aparam, spin=spin)
 

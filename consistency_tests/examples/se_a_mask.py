@@ -11,7 +11,9 @@ def example(name, descriptor=None, fitting=None, **settings):
     given = {"sel": (4, 7), "neuron": (3, 6), "axis_neuron": 2} | (descriptor or {})
     made = SeAMask.create(np.random.default_rng(len(name)), **given)
     mask = {"numb_aparam": 1, "use_aparam_as_mask": True} | (fitting or {})
-    return standard(f"se_a_mask-{name}", made, mask, boundaries=(False,), **settings)
+    # There is no cutoff at which energies could end smoothly.
+    about = {"boundaries": (False,), "smooth": False} | settings
+    return standard(f"se_a_mask-{name}", made, mask, **about)
 
 
 EXAMPLES = [

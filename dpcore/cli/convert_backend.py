@@ -38,7 +38,7 @@ def add_parser(subparsers: Any, parents: list[argparse.ArgumentParser]) -> None:
         "--model",
         metavar="JSON",
         help="DeePMD-kit's input file with the model's settings, where INPUT has weights alone: a .npz file "
-        "of the variables of its TensorFlow code, with '.' for '/' in their names",
+        "of the variables of its .pb models, with '.' for '/' in their names",
     )
     parser.add_argument(
         "--atomic-virial",

@@ -6,7 +6,8 @@ from typing import Any, Self
 import numpy as np
 
 from dpcore.batch import Batch
-from dpcore.descriptors.descriptor import Description
+from dpcore.descriptors.attention_settings import AttentionSettings
+from dpcore.descriptors.descriptor import Description, Descriptor
 from dpcore.descriptors.empty_places import (
     Known,
     alike_moments,
@@ -18,22 +19,21 @@ from dpcore.descriptors.local import SHORTEST, Range
 from dpcore.descriptors.mixed import MixedDescriptor
 from dpcore.descriptors.moments import contracted
 from dpcore.descriptors.multipoles import contracted_by_degree, multipoles
+from dpcore.descriptors.paired import by_pairs
 from dpcore.descriptors.surroundings import Surroundings, surroundings
 from dpcore.errors import DPError
+from dpcore.fused.tabulate import MOST_KINDS
 from dpcore.neighbours.selection import Selection
-from dpcore.nn.attention import AttentionLayer, Gates, gates_of
 from dpcore.nn.precision import numpy_dtype
 from dpcore.tree import buffer, param, setting
 from dpcore.xp import as_type_of, namespace, shape
 
-# What layer normalisation adds to the variance.
-LN_EPS = 1e-5
 MOST_DEGREES = 4
 # Spread of the gains of degrees when they are drawn.
 _GAIN = 0.1
 
 
-class AttendedDescriptor(MixedDescriptor):
+class AttendedDescriptor(AttentionSettings, MixedDescriptor):
     """Moments of the environment as in ``se_e2_a``, of neighbours that have attended to each other.
 
     ``D = (Gᵀ R)(Rᵀ G<) / N²`` with the normalised environment rows R, their embedding G by one network for
@@ -43,7 +43,6 @@ class AttendedDescriptor(MixedDescriptor):
 
     Attributes:
         smooth: whether attention and the network of the types are switched off towards the cutoff.
-        attention: the layers.
         degree_gain: gains of the degrees from 2 to ``lmax``; None where there are none.
         padding: what is known of the places without a neighbour: nothing (``each``), that all add the same
             (``alike``), or that they add nothing (``none``).
@@ -53,21 +52,7 @@ class AttendedDescriptor(MixedDescriptor):
 
     axis_neuron: int = setting(4, doc="number of axis columns", aliases=("n_axis_neuron",))
     type_one_side: bool = setting(False, doc="tell the networks the neighbour's type alone")
-    attn: int = setting(128, doc="length of queries, keys and values")
-    attn_layer: int = setting(2, doc="number of attention layers")
-    attn_dotr: bool = setting(True, doc="multiply attention by the cosine between the neighbours")
-    attn_mask: bool = setting(False, doc="no neighbour attends to itself")
-    scaling_factor: float = setting(
-        1.0, doc="logits are divided by the root of this times attn, unless there is a temperature"
-    )
-    normalize: bool = setting(True, doc="scale queries, keys and values to unit length")
-    temperature: float | None = setting(None, doc="what logits are multiplied by")
-    trainable_ln: bool = setting(True, doc="whether the layer normalisation is trained")
-    ln_eps: float | None = setting(
-        None, doc="what layer normalisation adds to the variance; by default 1e-5"
-    )
     lmax: int = setting(1, doc="highest degree of the directions in the moments, 1 to 4")
-    attention: tuple[AttentionLayer, ...]
     degree_gain: Any = param()
     padding: Known = "each"
     empty: Any = buffer(default=None)
@@ -86,23 +71,12 @@ class AttendedDescriptor(MixedDescriptor):
         cls, rng: np.random.Generator, type_map: tuple[str, ...], settings: dict[str, Any]
     ) -> dict[str, Any]:
         """Return random networks and neutral statistics for some settings."""
-        get = {
-            k: settings.get(k, getattr(cls, k)) for k in ("neuron", "attn", "attn_layer", "lmax")
-        }
-        told = cls.network_settings(settings)
-        degrees = max(get["lmax"] - 1, 0)
+        told, neuron = cls.network_settings(settings), settings.get("neuron", cls.neuron)
+        told = {key: told[key] for key in ("precision", "trainable")}
+        degrees = max(settings.get("lmax", cls.lmax) - 1, 0)
         gain = rng.normal(0.0, _GAIN, degrees).astype(numpy_dtype(told["precision"]))
-        layer = {
-            "eps": settings.get("ln_eps") or LN_EPS,
-            "trainable_norm": settings.get("trainable_ln", cls.trainable_ln),
-            "precision": told["precision"],
-            "trainable": told["trainable"],
-        }
         return super().draw_parts(rng, type_map, settings) | {
-            "attention": tuple(
-                AttentionLayer.create(get["neuron"][-1], get["attn"], rng, **layer)
-                for _ in range(get["attn_layer"])
-            ),
+            "attention": cls.draw_attention(rng, neuron[-1], settings, **told),
             "degree_gain": gain if degrees else None,
         }
 
@@ -110,13 +84,6 @@ class AttendedDescriptor(MixedDescriptor):
     def smooth(self) -> bool:
         """Whether attention and the network of the types are switched off towards the cutoff."""
         return True
-
-    @property
-    def scaling(self) -> float:
-        """What the products of queries and keys are multiplied by."""
-        if self.temperature is not None:
-            return self.temperature
-        return float((self.attn * self.scaling_factor) ** -0.5)
 
     @property
     def width(self) -> int:
@@ -134,6 +101,11 @@ class AttendedDescriptor(MixedDescriptor):
         """The neighbours this descriptor asks for."""
         return (Selection.of_all_types(self.rcut, self.places, self.ntypes),)
 
+    @property
+    def rows(self) -> int:
+        """How many rows are held for an atom at most: with attention one for each pair of neighbours."""
+        return self.places**2 if self.attention else self.places
+
     def ranges(self, shortest: float = SHORTEST) -> list[Range]:
         """Return the lower and upper end of the radial part of the normalised rows.
 
@@ -144,20 +116,35 @@ class AttendedDescriptor(MixedDescriptor):
         mean, std = (x[:, :, 0].astype(float) for x in (self.davg, self.dstd))
         return [(float(np.min(-mean / std)), float(np.max((largest - mean) / std)))]
 
-    def prepared(self, *, tables: bool = False, kernels: Collection[str] = ()) -> Self:  # noqa: ARG002
+    def prepared(self, *, tables: bool | None = False, kernels: Collection[str] = ()) -> Descriptor:
         """Return the descriptor with everything computed that no input changes.
 
         Args:
-            tables: replace networks by tables that agree with them to rounding, where there are such.
-            kernels: there are none for attention.
+            tables: replace networks by tables that agree with them to rounding, where there are such; None
+                for those that kernels evaluate.
+            kernels: embeddings to evaluate by fused kernels, of ``table`` and ``net``; there are none for
+                attention.
         """
-        ready = self.with_types_known()
-        ready = ready.with_tables() if tables else ready
+        ready = self.with_types_known().with_padding_known()
+        if kernels and ready.is_separable:
+            paired = by_pairs(ready, ready.axis_neuron, ready.empty, one_side=self.type_one_side)
+            return paired.prepared(tables=tables, kernels=kernels)
+        return ready.with_tables() if tables else ready
+
+    def with_padding_known(self) -> Self:
+        """Return the descriptor with what places without a neighbour add computed ahead, if they agree."""
         known = known_of(self.davg, self.dstd)
         if known != "alike":
-            return ready.with_(padding=known)
-        empty = moments_by_types(-self.davg / self.dstd, ready.embedded_empty)
-        return ready.with_(padding=known, empty=empty.astype(self.davg.dtype))
+            return self.with_(padding=known)
+        empty = moments_by_types(-self.davg / self.dstd, self.embedded_empty)
+        return self.with_(padding=known, empty=empty.astype(self.davg.dtype))
+
+    @property
+    def is_separable(self) -> bool:
+        """Whether the moments are sums of one function of the radial part for each pair of types."""
+        simple = self.padding != "each" and not np.ptp(self.dstd, axis=1).any()
+        plain = not self.attention and self.lmax == 1 and len(self.of_pairs()) <= MOST_KINDS
+        return plain and simple and not (self.smooth and self.type_net is not None)
 
     def __call__(self, batch: Batch, displacement: Any) -> Description:
         """Describe the centres of a batch.
@@ -168,11 +155,14 @@ class AttendedDescriptor(MixedDescriptor):
         """
         xp, around = namespace(displacement), surroundings(self, batch, displacement)
         switch, rows = (as_type_of(x, self.davg) for x in (around.switch, around.rows))
-        features = self._embedded(rows[:, :, :1], around.types, around.centre, switch)
-        if self.attention:
-            told = self._gates(around)
-            for layer in self.attention:
-                features = layer(features, told)
+        weight = switch if self.smooth else as_type_of(around.there, self.davg)
+        features = self.attended(
+            self._embedded(rows[:, :, :1], around.types, around.centre, switch),
+            weight,
+            as_type_of(around.units, self.davg),
+            smooth=self.smooth,
+            places=self.places,
+        )
         moments = xp.matmul(xp.permute_dims(rows, (0, 2, 1)), features)
         if self.padding != "none":
             moments = moments + self._of_empty(batch)
@@ -188,7 +178,8 @@ class AttendedDescriptor(MixedDescriptor):
     def _of_empty(self, batch: Batch) -> Any:
         """Return what places without a neighbour add, ``(centre, 4, neuron)``."""
         if self.padding == "alike":
-            return alike_moments(batch, self.empty, self.places)
+            count = batch.view.blocks[0][0].count
+            return alike_moments(batch, self.empty, self.places - count)
         return each_moments(batch, -self.davg / self.dstd, self.embedded_empty)
 
     def _multipoles(self, around: Surroundings) -> Any:
@@ -226,19 +217,6 @@ class AttendedDescriptor(MixedDescriptor):
             features = layer.of_empty(features)
         return features
 
-    def _gates(self, around: Surroundings) -> Gates:
-        """Return what the attention layers are told of the neighbours."""
-        weight = around.switch if self.smooth else around.there
-        return gates_of(
-            as_type_of(weight, self.davg),
-            as_type_of(around.units, self.davg) if self.attn_dotr else None,
-            smooth=self.smooth,
-            diagonal=not self.attn_mask,
-            places=self.places,
-            scaling=self.scaling,
-            normalize=self.normalize,
-        )
-
 
 def _check(settings: AttendedDescriptor) -> None:
     """Raise a one-line error for settings that have no meaning, or layers that do not fit them."""
@@ -247,26 +225,9 @@ def _check(settings: AttendedDescriptor) -> None:
             f"descriptor.axis_neuron: {settings.axis_neuron} must lie between 1 and the last width "
             f"of neuron, {settings.neuron[-1]}"
         )
-    if settings.attn < 1:
-        raise DPError(f"descriptor.attn: {settings.attn} must be positive")
-    if settings.scaling_factor <= 0.0:
-        raise DPError(f"descriptor.scaling_factor: {settings.scaling_factor} must be positive")
-    eps = LN_EPS if settings.ln_eps is None else settings.ln_eps
-    if eps <= 0.0:
-        raise DPError(f"descriptor.ln_eps: {eps} must be positive")
     if not 1 <= settings.lmax <= MOST_DEGREES:
         raise DPError(f"descriptor.lmax: {settings.lmax} must lie between 1 and {MOST_DEGREES}")
     gains = 0 if settings.degree_gain is None else shape(settings.degree_gain)[0]
     if gains != settings.lmax - 1:
         raise DPError(f"descriptor.degree_gain: {gains} gains for lmax = {settings.lmax}")
-    if len(settings.attention) != settings.attn_layer:
-        raise DPError(
-            f"descriptor.attention: {len(settings.attention)} layers for attn_layer = {settings.attn_layer}"
-        )
-    for i, layer in enumerate(settings.attention):
-        found = (*shape(layer.out_proj.weight), layer.norm.eps)
-        if found != (settings.attn, settings.neuron[-1], eps):
-            raise DPError(
-                f"descriptor.attention.{i}: attn, width and ln_eps {found}; these settings need "
-                f"{(settings.attn, settings.neuron[-1], eps)}"
-            )
+    settings.check_attention(settings.neuron[-1])

@@ -99,11 +99,14 @@ class Descriptor(Module):
         """Whether fused kernels evaluate the descriptor."""
         return False
 
-    def prepared(self, *, tables: bool = False, kernels: Collection[str] = ()) -> "Descriptor":  # noqa: ARG002
+    def prepared(
+        self, *, tables: bool | None = False, kernels: Collection[str] = ()
+    ) -> "Descriptor":  # noqa: ARG002
         """Return the descriptor with everything computed that no input changes.
 
         Args:
-            tables: replace networks by tables that agree with them to rounding, where there are such.
+            tables: replace networks by tables that agree with them to rounding, where there are such; None
+                for those that kernels evaluate.
             kernels: embeddings to evaluate by fused kernels, of ``table`` and ``net``.
 
         Returns:

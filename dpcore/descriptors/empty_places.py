@@ -4,6 +4,7 @@ DeePMD-kit normalises them like any other, so that where the mean of the rows is
 constant rows ``-davg/dstd``, embedded as if the frame's first atom were there.
 """
 
+import math
 from collections.abc import Callable
 from typing import Any, Literal
 
@@ -46,18 +47,17 @@ def moments_by_types(rows: Any, embed: Embed) -> Any:
     return own.transpose(0, 2, 1) @ embed(own[:, :, :1], first, centre)
 
 
-def alike_moments(batch: Batch, by_types: Any, places: int) -> Any:
+def alike_moments(batch: Batch, by_types: Any, empty: Any) -> Any:
     """Return what the empty places of each centre add, ``(centre, column, feature)``.
 
     Args:
-        batch: the batch, with one mixed view.
+        batch: the batch.
         by_types: what one of them adds (:func:`moments_by_types`).
-        places: number of places.
+        empty: number of empty places, ``(centre,)``.
     """
-    xp, count = namespace(by_types), batch.view.blocks[0][0].count
-    ntypes = round(shape(by_types)[0] ** 0.5)
+    xp, ntypes = namespace(by_types), math.isqrt(shape(by_types)[0])
     each = xp.take(by_types, first_types(batch) * ntypes + centre_types(batch), axis=0)
-    return each * as_type_of(places - count, each)[:, None, None]
+    return each * as_type_of(empty, each)[:, None, None]
 
 
 def each_moments(batch: Batch, rows: Any, embed: Embed) -> Any:

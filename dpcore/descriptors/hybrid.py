@@ -74,7 +74,7 @@ class Hybrid(Descriptor, name="hybrid"):
         """Whether fused kernels evaluate a child."""
         return any(child.is_fused for child in self.children)
 
-    def prepared(self, *, tables: bool = False, kernels: Collection[str] = ()) -> Self:
+    def prepared(self, *, tables: bool | None = False, kernels: Collection[str] = ()) -> Self:
         """Return the descriptor with every child made ready."""
         return self.with_(
             children=tuple(c.prepared(tables=tables, kernels=kernels) for c in self.children)

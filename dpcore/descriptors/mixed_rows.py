@@ -17,8 +17,16 @@ def normalised_rows(batch: Batch, rows: Any, davg: Any, dstd: Any) -> Any:
         dstd: deviation.
     """
     xp, width, types = namespace(rows), shape(rows)[1], centre_types(batch)
-    mean, std = (xp.take(as_type_of(x[:, :width, :], rows), types, axis=0) for x in (davg, dstd))
+    mean, std = (_of_centres(as_type_of(x, rows), types, width) for x in (davg, dstd))
     return (rows - mean) / std
+
+
+def _of_centres(statistics: Any, types: Any, width: Any) -> Any:
+    """Return the statistics of the first places around centres of some types, ``(centre, width, column)``."""
+    xp = namespace(statistics)
+    # Cut along the first axis: tracers would ask whether a cut along another one keeps memory in one piece.
+    by_place = xp.permute_dims(statistics, (1, 0, 2))[:width, :, :]
+    return xp.permute_dims(xp.take(by_place, types, axis=1), (1, 0, 2))
 
 
 def types_in_places(batch: Batch, block: Neighbours) -> Any:

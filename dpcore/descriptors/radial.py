@@ -81,14 +81,16 @@ class RadialDescriptor(TypedDescriptor):
         """Return the network that embeds the empty places of a pair of types."""
         return self.net_of(centre, neighbour)
 
-    def prepared(self, *, tables: bool = False, kernels: Collection[str] = ()) -> Descriptor:
+    def prepared(self, *, tables: bool | None = False, kernels: Collection[str] = ()) -> Descriptor:
         """Return the descriptor with everything computed that no input changes.
 
         Args:
-            tables: replace networks by tables that agree with them to rounding, where there are such.
+            tables: replace networks by tables that agree with them to rounding, where there are such; None
+                for those that kernels evaluate.
             kernels: embeddings to evaluate by fused kernels, of ``table`` and ``net``.
         """
-        ready = self.with_tables() if tables else self
+        wanted = "table" in kernels if tables is None else tables
+        ready = self.with_tables() if wanted else self
         ready = ready.with_empty_places() if self.empty is None else ready
         return ready.fuse(kernels) if kernels else ready
 

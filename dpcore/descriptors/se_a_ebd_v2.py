@@ -69,16 +69,18 @@ class SeAEbdV2(TypeEmbedded, name="se_a_ebd_v2", aliases=("se_a_tpe_v2",)):
         nets = tuple(scaled(net, weights[pair]) for pair in self.pairs_of_nets())
         return self.completed(self.by_pairs(nets, empty=ready.empty))
 
-    def prepared(self, *, tables: bool = False, kernels: Collection[str] = ()) -> Descriptor:
+    def prepared(self, *, tables: bool | None = False, kernels: Collection[str] = ()) -> Descriptor:
         """Return the descriptor with the network of the types evaluated.
 
         Args:
-            tables: replace the other network by a table for each pair of types.
+            tables: replace the other network by a table for each pair of types; None where kernels
+                evaluate these.
             kernels: embeddings to evaluate by fused kernels, of ``table`` and ``net``.
         """
         weights = self.pair_weights()
         ready = self.with_(weights=weights).with_empty_places()
-        (table,) = tabulated(self.nets[:1], self.ranges()[:1]) if tables else self.nets[:1]
+        wanted = "table" in kernels if tables is None else tables
+        (table,) = tabulated(self.nets[:1], self.ranges()[:1]) if wanted else self.nets[:1]
         if not isinstance(table, TabulatedNet):
             return ready
         nets = tuple(_scaled_table(table, weights[pair]) for pair in self.pairs_of_nets())

@@ -67,6 +67,6 @@ class SeATpe(TypeEmbedded, name="se_a_tpe", aliases=("se_a_ebd",)):
         nets = tuple(self.net_of(*pair) for pair in self.pairs_of_nets())
         return self.completed(self.by_pairs(nets))
 
-    def prepared(self, *, tables: bool = False, kernels: Collection[str] = ()) -> Descriptor:
+    def prepared(self, *, tables: bool | None = False, kernels: Collection[str] = ()) -> Descriptor:
         """Return the descriptor with the types made part of a network for each pair of them."""
         return self.untyped().prepared(tables=tables, kernels=kernels)

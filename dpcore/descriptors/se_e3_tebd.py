@@ -56,7 +56,7 @@ class SeE3Tebd(InputMode, ThreeBodyDescriptor, MixedDescriptor, name="se_e3_tebd
         lengths = [largest_vector(*both, size) for both in zip(self.davg, self.dstd, strict=True)]
         return [symmetric_range(max(lengths) ** 2)]
 
-    def prepared(self, *, tables: bool = False, kernels: Collection[str] = ()) -> Self:
+    def prepared(self, *, tables: bool | None = False, kernels: Collection[str] = ()) -> Self:
         """Return the descriptor with everything computed that no input changes.
 
         Args:

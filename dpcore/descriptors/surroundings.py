@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from dpcore.batch import Batch, centre_types, neighbour_types
+from dpcore.batch import Batch, by_block, centre_types, neighbour_types
 from dpcore.descriptors.environment import switch_of
 from dpcore.descriptors.local import LocalDescriptor
 from dpcore.descriptors.mixed_rows import counted, normalised_rows
@@ -52,7 +52,7 @@ def surroundings(descriptor: LocalDescriptor, batch: Batch, displacement: Any) -
         displacement: vectors to the neighbours on the batch's edge axis, ``(edge, 3)``, Å.
     """
     xp, block = namespace(displacement), batch.view.blocks[0][0]
-    displacement = xp.reshape(displacement, (*shape(block.index), 3))
+    displacement = by_block(batch.view, displacement)[0][0]
     there = as_type_of(block.mask(), displacement)
     if descriptor.excluded:
         there = there * counted(batch, block, descriptor.excluded, descriptor.ntypes, there)

@@ -40,7 +40,7 @@ class ThreeBodyDescriptor(LocalDescriptor):
             return self.padded
         return bool(namespace(self.davg).any(self.davg[:, :, 1:] != 0.0))
 
-    def prepared(self, *, tables: bool = False, kernels: Collection[str] = ()) -> Self:  # noqa: ARG002
+    def prepared(self, *, tables: bool | None = False, kernels: Collection[str] = ()) -> Self:  # noqa: ARG002
         """Return the descriptor with everything computed that no input changes.
 
         Args:

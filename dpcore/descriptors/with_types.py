@@ -92,7 +92,7 @@ class WithTypes(Descriptor, name="with_types", listed=False):
         """Whether fused kernels evaluate the descriptor."""
         return self.descriptor.is_fused
 
-    def prepared(self, *, tables: bool = False, kernels: Collection[str] = ()) -> Self:
+    def prepared(self, *, tables: bool | None = False, kernels: Collection[str] = ()) -> Self:
         """Return the descriptor made ready, with the features of the types computed."""
         ready = self.descriptor.prepared(tables=tables, kernels=kernels)
         return self.with_(descriptor=ready, type_embedding=None, table=self.features())

@@ -1,6 +1,6 @@
 """Networks of one number as tables."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -144,6 +144,19 @@ class TabulatedNet(Module, name="tabulated_net"):
     def upper(self) -> float:
         """Where the tables end."""
         return self.segments[-1].upper
+
+    def of_kind(self, kind: int) -> "TabulatedNet":
+        """Return the tables of one of several functions."""
+        return self._each(lambda t: t.knots.reshape(t.kinds, -1, *t.knots.shape[1:])[kind], 1)
+
+    def scaled(self, factor: NDArray[Any]) -> "TabulatedNet":
+        """Return the tables with each feature multiplied by a number, ``(feature,)``."""
+        return self._each(lambda t: (t.knots * factor).astype(t.knots.dtype), None)
+
+    def _each(self, knots: Callable[[Table], Any], kinds: int | None) -> "TabulatedNet":
+        return TabulatedNet(
+            segments=tuple(t.with_(knots=knots(t), kinds=kinds or t.kinds) for t in self.segments)
+        )
 
     def __call__(self, x: Any, kind: Any = None) -> Any:
         """Return the features, ``(..., feature)``.

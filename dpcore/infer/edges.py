@@ -15,6 +15,7 @@ from dpcore.neighbours.edges import (
     check_neighbours,
     find_edges,
     join_edges,
+    no_edges,
     without_excluded,
 )
 from dpcore.neighbours.pairs import coincidence
@@ -39,13 +40,15 @@ def edges_of(frames: Sequence[Frame], selection: Selection, first: int) -> Edges
     parts, starts, start = [], [], 0
     for number, frame in enumerate(frames, first):
         real = frame.types >= 0
-        present = _present(frame, number)[real] if selection.masked else slice(None)
+        present = _present(frame, number)[real] if selection.masked else None
         coord, box = usable_input(frame.coord[real], frame.cell, selection.rcut, frame.pbc, number)
         types = frame.types[real]
         if selection.types is not None:
             types = np.array(selection.types)[types]
-        found = _find(coord[present], types[present], box, selection, number)
-        parts.append(found if isinstance(present, slice) else among_all(found, present))
+        if present is None:
+            parts.append(_find(coord, types, box, selection, number))
+        else:
+            parts.append(_find_masked(coord, types, present, box, selection, number))
         starts.append(start)
         start += len(coord)
     return join_edges(parts, 1 if selection.mixed else len(selection.sel), starts)
@@ -61,6 +64,23 @@ def _present(frame: Frame, number: int) -> NDArray[np.bool_]:
     assert frame.aparam is not None
     present: NDArray[np.bool_] = np.trunc(frame.aparam[:, 0]) != 0
     return present
+
+
+def _find_masked(
+    coord: Floats,
+    types: Ints,
+    present: NDArray[np.bool_],
+    box: Box,
+    selection: Selection,
+    frame: int,
+) -> Edges:
+    if not present.any():
+        return no_edges(len(types), len(selection.sel))
+    try:
+        found = _find(coord[present], types[present], box, selection, frame)
+    except DPError as error:
+        raise DPError(f"{error} (atoms are counted without the masked ones)") from error
+    return among_all(found, present)
 
 
 def _find(coord: Floats, types: Ints, box: Box, selection: Selection, frame: int) -> Edges:

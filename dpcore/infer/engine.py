@@ -90,7 +90,7 @@ class TreeEngine:
         self._model, self._adapter, self._compiled = model, adapter, compiled
         self._device = adapter.device(device)
         self._kernels = adapter.kernels(self._device) if kernels else ()
-        self._default = self._ready(tables="table" in self._kernels if tables is None else tables)
+        self._default = self._ready(tables=tables)
         self.selections: Sequence[Selection] = self._default.model.selections
         self.batch_atoms = batch_atoms(self._default.model, self.device)
         self._networks: _Ready | None = None
@@ -106,7 +106,7 @@ class TreeEngine:
         ready = self._ready_for(batch)
         return self._run(ready, ready.describe, batch)
 
-    def _ready(self, *, tables: bool) -> "_Ready":
+    def _ready(self, *, tables: bool | None) -> "_Ready":
         """Make the model ready, on the device."""
         adapter = self._adapter
         narrow = cast_model(self._model, self.dtype)

@@ -96,7 +96,7 @@ class Composite(BiasedEnergy):
         """Whether fused kernels evaluate a part."""
         return any(model.is_fused for model in self.models)
 
-    def prepared(self, *, tables: bool = False, kernels: Collection[str] = ()) -> Self:
+    def prepared(self, *, tables: bool | None = False, kernels: Collection[str] = ()) -> Self:
         """Return the model with its parts made ready."""
         ready = (model.prepared(tables=tables, kernels=kernels) for model in self.models)
         return self.with_(models=tuple(ready))

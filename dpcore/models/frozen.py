@@ -90,7 +90,7 @@ class FrozenModel(Model, name="frozen"):
         """Whether fused kernels evaluate the model."""
         return self.model.is_fused
 
-    def prepared(self, *, tables: bool = False, kernels: Collection[str] = ()) -> Self:
+    def prepared(self, *, tables: bool | None = False, kernels: Collection[str] = ()) -> Self:
         """Return the model with the file's model made ready."""
         return self.with_(model=self.model.prepared(tables=tables, kernels=kernels))
 

@@ -71,7 +71,7 @@ class Model(Module):
         """Whether fused kernels evaluate the model."""
         return False
 
-    def prepared(self, *, tables: bool = False, kernels: Collection[str] = ()) -> "Model":  # noqa: ARG002
+    def prepared(self, *, tables: bool | None = False, kernels: Collection[str] = ()) -> "Model":  # noqa: ARG002
         """Return the model with everything computed ahead that no input changes.
 
         The result predicts the same numbers; it is neither trained nor stored.

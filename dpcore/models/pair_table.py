@@ -116,11 +116,6 @@ class PairTable(BiasedEnergy, name="pairtab"):
         all_types = Selection.of_all_types(self.rcut, self.most, len(self.type_map))
         return (all_types.with_excluded(self.pair_exclude_types),)
 
-    @property
-    def shortest(self) -> float:
-        """Distance below which there is no energy, Å."""
-        return self.lower
-
     def atomic(self, batch: Batch, displacement: Any) -> Any:
         """Return the energy of each centre, ``(centre, 1)``, eV."""
         xp, block = namespace(displacement), batch.view.blocks[0][0]

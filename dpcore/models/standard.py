@@ -118,7 +118,7 @@ class StandardModel(Model, name="standard"):
         """Whether fused kernels evaluate the descriptor."""
         return self.descriptor.is_fused
 
-    def prepared(self, *, tables: bool = False, kernels: Collection[str] = ()) -> Self:
+    def prepared(self, *, tables: bool | None = False, kernels: Collection[str] = ()) -> Self:
         """Return the model with its descriptor made ready."""
         return self.with_(descriptor=self.descriptor.prepared(tables=tables, kernels=kernels))
 

@@ -129,6 +129,12 @@ def check_neighbours(edges: Edges, frame: int) -> None:
         raise coincidence(*min(zip(centre, edges.neighbour[rows], strict=True)), frame)
 
 
+def no_edges(atoms: int, types: int) -> Edges:
+    """Return the edges of atoms without neighbours."""
+    start = np.zeros(atoms * types + 1, np.int64)
+    return Edges(types, start, np.zeros(0, np.int32), np.zeros((0, 3)), 0)
+
+
 def among_all(edges: Edges, present: NDArray[np.bool_]) -> Edges:
     """Return edges of some atoms as those of all, of which the others have none.
 

@@ -1,6 +1,6 @@
 """Descriptors that are told the types by the ``type_embedding`` section of their model."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from dpcore.descriptors import (
     SeE2A,
     WithTypes,
 )
+from dpcore.descriptors.mixed import MixedDescriptor
 from dpcore.descriptors.type_embedded import TypeEmbedded
 from dpcore.errors import DPError
 from dpcore.nn.type_embedding import TypeEmbedding
@@ -40,7 +41,8 @@ def type_embedding_section() -> "Argument":
     entries = [entry for entry in arguments(TypeEmbedding) if entry.name != "type_map"]
     doc = (
         "tell the types to the networks, of which one then serves all types: se_e2_a becomes se_a_tpe, and "
-        "the fitting is given the features of the atom's type behind those of its surroundings"
+        "the fitting is given the features of the atom's type behind those of its surroundings; descriptors "
+        "that embed types themselves, such as se_atten, have this embedding in place of their own"
     )
     return Argument("type_embedding", dict, [*entries, seed_argument()], optional=True, doc=doc)
 
@@ -92,6 +94,11 @@ def _told(
             appended=appended,
             **values_of(kind, settings, where),
         )
+    if issubclass(kind, MixedDescriptor):
+        flags = {key: getattr(embedding, key) for key in ("use_econf_tebd", "use_tebd_bias")}
+        section = settings | flags | {"tebd_dim": embedding.width}
+        mixed = draw_descriptor(section, type_map, seed, where)
+        return cast("MixedDescriptor", mixed).with_(type_embedding=embedding)
     descriptor = draw_descriptor(settings, type_map, seed, where)
     if descriptor.mixed_types or isinstance(descriptor, SeAMask):
         raise DPError(

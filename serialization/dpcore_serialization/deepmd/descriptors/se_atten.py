@@ -3,7 +3,7 @@
 from typing import Any
 
 from dpcore.descriptors import SeAtten, SeAttenV2
-from dpcore.descriptors.attended import LN_EPS, AttendedDescriptor
+from dpcore.descriptors.attended import AttendedDescriptor
 from dpcore_serialization.deepmd.attention import read_attention, write_attention
 from dpcore_serialization.deepmd.descriptors.local import (
     built,
@@ -121,5 +121,4 @@ def _write_attention(descriptor: AttendedDescriptor) -> dict[str, Any]:
         "precision": descriptor.precision,
     }
     written = write_attention(descriptor.attention, repeated, smooth=descriptor.smooth)
-    eps = LN_EPS if descriptor.ln_eps is None else descriptor.ln_eps
-    return written | {"trainable_ln": descriptor.trainable_ln, "ln_eps": eps}
+    return written | {"trainable_ln": descriptor.trainable_ln, "ln_eps": descriptor.eps}
