@@ -201,7 +201,7 @@ def test_section_of_another_descriptor_is_for_the_fitting():
             "descriptor.sel: has numbers for 1 types, the type embedding has 2",
         ),
         ({"type": "se_e2_a", "exclude_types": [[0, 2]]}, {}, "exclude_types"),
-        ({"type": "se_e2_a"}, {"neuron": []}, "type_embedding"),
+        ({"type": "se_e2_a"}, {"neuron": []}, "type_embedding.neuron: [] must hold"),
         ({"type": "se_e2_a"}, {"width": 3}, "width"),
         ({"type": "with_types"}, None, "with_types"),
     ],
@@ -218,7 +218,7 @@ def test_mask_is_told_no_types():
     descriptor = {"type": "se_a_mask", "sel": [4, 7], "neuron": [4]}
     model = {"type_map": ["O", "H"], "descriptor": descriptor, "fitting_net": fitting}
     build_model(model)
-    with pytest.raises(DPError, match="model.type_embedding: a descriptor of type 'se_a_mask'"):
+    with pytest.raises(DPError, match=r"model\.type_embedding: a descriptor of type 'se_a_mask'"):
         build_model(model | {"type_embedding": {}})
 
 

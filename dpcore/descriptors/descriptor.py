@@ -100,8 +100,11 @@ class Descriptor(Module):
         return False
 
     def prepared(
-        self, *, tables: bool | None = False, kernels: Collection[str] = ()
-    ) -> "Descriptor":  # noqa: ARG002
+        self,
+        *,
+        tables: bool | None = False,  # noqa: ARG002
+        kernels: Collection[str] = (),  # noqa: ARG002
+    ) -> "Descriptor":
         """Return the descriptor with everything computed that no input changes.
 
         Args:

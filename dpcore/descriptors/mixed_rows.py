@@ -16,7 +16,7 @@ def normalised_rows(batch: Batch, rows: Any, davg: Any, dstd: Any) -> Any:
         davg: mean by type and place, ``(type, place, column)``.
         dstd: deviation.
     """
-    xp, width, types = namespace(rows), shape(rows)[1], centre_types(batch)
+    width, types = shape(rows)[1], centre_types(batch)
     mean, std = (_of_centres(as_type_of(x, rows), types, width) for x in (davg, dstd))
     return (rows - mean) / std
 

@@ -22,10 +22,10 @@ class SeAMask(SeE2A, name="se_a_mask"):
     by_type: bool = True
 
     def __post_init__(self) -> None:
-        super().__post_init__()
         for key in ("rcut", "rcut_smth", "env_protection", "set_davg_zero"):
             if getattr(self, key) != getattr(SeAMask, key):
                 raise DPError(f"descriptor.{key}: se_a_mask has no cutoff; leave it out")
+        super().__post_init__()
 
     @property
     def selections(self) -> tuple[Selection, ...]:

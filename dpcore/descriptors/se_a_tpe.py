@@ -31,9 +31,6 @@ class SeATpe(TypeEmbedded, name="se_a_tpe", aliases=("se_a_ebd",)):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for key in ("type_nchanl", "type_nlayer"):
-            if getattr(self, key) < 1:
-                raise DPError(f"descriptor.{key}: {getattr(self, key)} must be positive")
         if self.numb_aparam:
             raise DPError(
                 f"descriptor.numb_aparam: {self.numb_aparam}; atomic parameters cannot enter the type "
@@ -43,8 +40,12 @@ class SeATpe(TypeEmbedded, name="se_a_tpe", aliases=("se_a_ebd",)):
     @classmethod
     def embedding_settings(cls, settings: Mapping[str, Any]) -> dict[str, Any]:
         """Return the settings of the type embedding where none is given."""
+        keys = ("type_nchanl", "type_nlayer")
+        width, layers = (settings.get(key, getattr(cls, key)) for key in keys)
+        for key, value in zip(keys, (width, layers), strict=True):
+            if value < 1:
+                raise DPError(f"descriptor.{key}: {value} must be positive")
         told = cls.network_settings(dict(settings))
-        width, layers = (settings.get(k, getattr(cls, k)) for k in ("type_nchanl", "type_nlayer"))
         return {**told, "resnet_dt": False, "neuron": (width,) * layers}
 
     @classmethod

@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from typing import Any, Self
 
-from dpcore.batch import Batch
+from dpcore.batch import Batch, by_block
 from dpcore.descriptors.descriptor import Description
 from dpcore.descriptors.environment import switch_of
 from dpcore.descriptors.local import SHORTEST, Range
@@ -18,7 +18,7 @@ from dpcore.descriptors.three_body import (
 )
 from dpcore.neighbours.selection import Selection
 from dpcore.tree import setting
-from dpcore.xp import as_type_of, namespace, shape
+from dpcore.xp import as_type_of
 
 
 class SeE3Tebd(InputMode, ThreeBodyDescriptor, MixedDescriptor, name="se_e3_tebd"):
@@ -73,13 +73,12 @@ class SeE3Tebd(InputMode, ThreeBodyDescriptor, MixedDescriptor, name="se_e3_tebd
             batch: the atoms and their neighbours.
             displacement: vectors to the neighbours on the batch's edge axis, ``(edge, 3)``, Å.
         """
-        block = batch.view.blocks[0][0]
-        xp, (n, k) = namespace(displacement), shape(block.index)
-        vectors = self._vectors(batch, xp.reshape(self.environment(displacement), (n, k, 4)))
+        rows = by_block(batch.view, self.environment(displacement))[0][0]
+        vectors = self._vectors(batch, rows)
         theta = angles(vectors, vectors)
-        types = types_in_places(batch, block)
+        types = types_in_places(batch, batch.view.blocks[0][0])
         kind = types[:, :, None] * self.ntypes + types[:, None, :]
-        switch = self._switch(xp.reshape(displacement, (n, k, 3)), theta)
+        switch = self._switch(by_block(batch.view, displacement)[0][0], theta)
         features = self.embedding(theta[:, :, :, None], kind, switch)
         return self.completed(Description(weighted_sum(theta, features) / self.places**2), batch)
 

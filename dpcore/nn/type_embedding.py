@@ -43,6 +43,8 @@ class TypeEmbedding(Module, name="type_embedding"):
         **settings: Any,
     ) -> Self:
         """Draw a type embedding with a random network."""
+        if not neuron or min(neuron) < 1:
+            raise DPError(f"type_embedding.neuron: {list(neuron)} must hold positive widths")
         precision = settings.get("precision", "default")
         vectors = None
         if settings.get("use_econf_tebd", False):

@@ -108,7 +108,7 @@ def test_forging_is_noticed_by_what_is_forged_alone(path):
         (lambda k: k[:1], "two knots"),
         (lambda k: k[:, :2], "table.knots: shape"),
         (lambda k: k[None], "table.knots: shape"),
-        (lambda k: k[:, :, :3], "3 features in the first table, 6 in the second"),
+        (lambda k: k[:, :, :3], "3 features in one table, 6 in the next"),
         (lambda k: k[:-1], "a table ends at"),
         (with_value(np.nan), "knot 1 has a value that is not finite"),
         (with_value(-np.inf), "knot 1 has a value that is not finite"),
@@ -124,7 +124,7 @@ def test_hostile_knots(path, knots, words):
 def test_a_second_table_of_other_width(path):
     """It would be read beyond its end."""
     forge(path, knots=lambda k: k[:, :, :1], segment=1)
-    assert "6 features in the first table, 1 in the second" in refusal(path)
+    assert "6 features in one table, 1 in the next" in refusal(path)
 
 
 @pytest.mark.parametrize(

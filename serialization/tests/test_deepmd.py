@@ -133,7 +133,7 @@ UNSUPPORTED = [
     (lambda m: m.pop("descriptor"), "descriptor"),
     (lambda m: m.pop("type_map"), "type_map"),
     (lambda m: m["descriptor"].update(type="se_x"), "model.descriptor.type"),
-    (lambda m: m["descriptor"].update({"@version": 3}), "model.descriptor"),
+    (lambda m: m["descriptor"].update({"@version": 4}), "model.descriptor"),
     (lambda m: m["descriptor"].update(new_key=True), "new_key"),
     (lambda m: m["descriptor"].update(spin={"use_spin": [True]}), "model.descriptor.spin"),
     (lambda m: m["descriptor"].pop("rcut"), "rcut"),

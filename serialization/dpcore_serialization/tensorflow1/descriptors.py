@@ -15,12 +15,22 @@ from dpcore.descriptors import (
     SeE3,
     WithTypes,
 )
+from dpcore.descriptors.attended import AttendedDescriptor
+from dpcore.descriptors.local import LocalDescriptor
 from dpcore.descriptors.radial import RadialDescriptor
 from dpcore.descriptors.type_embedded import TypeEmbedded
 from dpcore.descriptors.typed import TypedDescriptor
 from dpcore.nn import MLP
-from dpcore_serialization.tensorflow1.networks import embedding_net, silent, type_embedding
+from dpcore_serialization.tensorflow1.networks import (
+    attention_layer,
+    embedding_net,
+    silent,
+    type_embedding,
+)
 from dpcore_serialization.tensorflow1.variables import Variables
+
+# What layer normalisation adds to the variance there, unless something is said.
+_LN_EPS = 1e-3
 
 
 @singledispatch
@@ -100,7 +110,53 @@ def _(descriptor: TypeEmbedded, variables: Variables, suffix: str = "") -> Any:
     )
 
 
-def _mlps(descriptor: TypedDescriptor) -> list[MLP]:
+@filled.register
+def _(descriptor: AttendedDescriptor, variables: Variables, suffix: str = "") -> Any:
+    _check_cutoff(descriptor.rcut, variables, suffix)
+    _check_attended(descriptor, variables)
+    scope, types = f"filter_type_all{suffix}", descriptor.type_net
+    eps = _LN_EPS if descriptor.ln_eps is None else descriptor.ln_eps
+    filled = descriptor.with_(
+        ln_eps=eps,
+        temperature=1.0,
+        nets=tuple(embedding_net(net, variables, scope) for net in _mlps(descriptor)),
+        type_net=types and embedding_net(types, variables, scope, "_two_side_ebd"),
+        type_embedding=type_embedding(descriptor.type_embedding, variables),
+        attention=tuple(
+            attention_layer(layer, variables, f"attention_layer_{number}{suffix}", eps)
+            for number, layer in enumerate(descriptor.attention)
+        ),
+        **_statistics(descriptor, variables, suffix),
+    )
+    if np.any(filled.davg):
+        raise variables.error(
+            f"descrpt_attr{suffix}.t_avg: is not zero; there an empty place adds something else than here: "
+            "only set_davg_zero can be read"
+        )
+    return filled
+
+
+def _check_attended(descriptor: AttendedDescriptor, variables: Variables) -> None:
+    """Refuse settings that there mean something else, or have no effect."""
+    two_nets = descriptor.type_net is not None
+    if descriptor.smooth and (descriptor.attention or two_nets):
+        raise variables.error(
+            "descriptor.smooth_type_embedding: there it is another function than here, and cannot be read"
+        )
+    if descriptor.attention and descriptor.attn_dotr:
+        raise variables.error(
+            "descriptor.attn_dotr: there the cosines of neighbours near the cutoff are not those of their "
+            "angle; attention layers with it cannot be read"
+        )
+    unused = {"scaling_factor": 1.0, "normalize": True, "temperature": None}
+    if two_nets:
+        unused["type_one_side"] = False
+    for key, only in unused.items():
+        if getattr(descriptor, key) != only:
+            raise variables.error(f"descriptor.{key}: has no effect there; leave it out")
+
+
+def _mlps(descriptor: LocalDescriptor) -> list[MLP]:
     return [net for net in descriptor.nets if isinstance(net, MLP)]
 
 
@@ -119,7 +175,7 @@ def _pair_nets(descriptor: RadialDescriptor, variables: Variables, suffix: str) 
 
 
 def _statistics(
-    descriptor: TypedDescriptor | LocFrame, variables: Variables, suffix: str
+    descriptor: LocalDescriptor | LocFrame, variables: Variables, suffix: str
 ) -> dict[str, Any]:
     """Return mean and deviation of the environment rows, and how neighbours are chosen."""
     found: dict[str, Any] = {}

@@ -3,6 +3,7 @@
 import numpy as np
 
 from dpcore.nn import MLP, Dense
+from dpcore.nn.attention import AttentionLayer
 from dpcore.nn.type_embedding import TypeEmbedding
 from dpcore.tree import map_arrays
 from dpcore.xp import shape
@@ -71,6 +72,39 @@ def fitting_net(net: MLP, variables: Variables, suffix: str) -> MLP:
 def type_embedding(embedding: TypeEmbedding, variables: Variables) -> TypeEmbedding:
     """Return a type embedding with the values of ``type_embed_net.matrix_L``, …."""
     return embedding.with_(net=embedding_net(embedding.net, variables, "type_embed_net"))
+
+
+def attention_layer(
+    layer: AttentionLayer, variables: Variables, scope: str, eps: float
+) -> AttentionLayer:
+    """Return an attention layer with the values of ``SCOPE.c_query.matrix``, ….
+
+    Args:
+        layer: the layer, with other values.
+        variables: the variables.
+        scope: what their names begin with.
+        eps: what the normalisation adds to the variance.
+    """
+    hidden, width = shape(layer.out_proj.weight)
+    parts = {
+        kind: [
+            variables.take(f"{scope}.c_{name}.{kind}", sizes) for name in ("query", "key", "value")
+        ]
+        for kind, sizes in (("matrix", (width, hidden)), ("bias", (hidden,)))
+    }
+    weight, bias = (np.concatenate(values, axis=-1) for values in parts.values())
+    return layer.with_(
+        in_proj=layer.in_proj.with_(
+            weight=like(weight, layer.in_proj.weight, scope, variables),
+            bias=like(bias, layer.in_proj.bias, scope, variables),
+        ),
+        out_proj=_dense(layer.out_proj, variables, f"{scope}.c_out.matrix", f"{scope}.c_out.bias"),
+        norm=layer.norm.with_(
+            eps=eps,
+            scale=variables.take(f"{scope}.layer_normalization.gamma", (width,)),
+            shift=variables.take(f"{scope}.layer_normalization.beta", (width,)),
+        ),
+    )
 
 
 def silent(net: MLP) -> MLP:

@@ -2,6 +2,7 @@
 
 import math
 import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -13,6 +14,7 @@ from dpcore.errors import DPError
 from dpcore_serialization.tensorflow1.variables import Array
 
 _KINDS = "fiu"
+_COMPRESSIONS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 
 
 @dataclass(frozen=True)
@@ -63,9 +65,7 @@ class NpzSource:
         try:
             with self._file.open(entry.member) as member:
                 data = member.read()[entry.header :]
-        except (OSError, EOFError, zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
-            raise self._damaged(name, str(error)) from error
-        except Exception as error:  # zlib.error has no base of its own
+        except (OSError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
             raise self._damaged(name, str(error)) from error
         values = np.frombuffer(data, entry.dtype)
         array = values.reshape(entry.sizes, order="F" if entry.by_column else "C")
@@ -78,10 +78,12 @@ class NpzSource:
         name = member.filename
         if not name.endswith(".npy"):
             raise DPError(f"{self.path}: holds {name!r}, which is no array")
+        if member.compress_type not in _COMPRESSIONS:
+            raise self._damaged(name, "it is compressed in a way that no .npz file is")
         with self._file.open(member) as file:
             try:
                 sizes, by_column, dtype = _header(file)
-            except (ValueError, EOFError) as error:
+            except (ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
                 raise self._damaged(name, " ".join(str(error).split())) from error
             start = file.tell()
         if dtype.kind not in _KINDS:
