@@ -1,18 +1,20 @@
 """``se_atten`` and ``se_atten_v2`` against plain loops, and what is special about them."""
 
+import dataclasses as dc
 import math
 
 import numpy as np
 import pytest
 from example_models import BY_NAME
 from examples.se_atten import EXAMPLES, SMOOTH, STRIP, example
-from harness import Backend, assert_close, assert_same
+from harness import Backend, Way, assert_close, assert_same, engine_of
 from numpy.polynomial.legendre import Legendre
 from test_independent import neighbours, run_net, switch
 
 from dpcore.compress import compress
 from dpcore.descriptors import SeAtten
 from dpcore.descriptors.attended import AttendedDescriptor
+from dpcore.descriptors.paired import PairedMoments
 from dpcore.errors import DPError
 from dpcore.formats import Document
 from dpcore.frames import Frame
@@ -119,6 +121,8 @@ UNUSUAL = [
     example("unusual_concat", {**SMOOTH, "set_davg_zero": False}),
     example("unusual_by_place", {"set_davg_zero": False, "attn_layer": 2}, by_place=True),
     example("unusual_strip", {**STRIP, "set_davg_zero": False, "exclude_types": ((0, 0),)}),
+    example("unusual_alone", {"attn_layer": 0, "set_davg_zero": False}),
+    example("unusual_factor", {**STRIP, "attn_layer": 0, "set_davg_zero": False}),
     example("unusual_mask", {**SMOOTH, "attn_mask": True, "attn_dotr": False, "temperature": 90.0}),
     example("unusual_logits", {"temperature": -60.0, "type_one_side": True}, gain=3.0),
 ]
@@ -150,6 +154,24 @@ def test_nothing_changes_when_a_model_is_made_ready(one, predict, monkeypatch):
     monkeypatch.setattr(AttendedDescriptor, "prepared", lambda self, **_: self)
     for result, wanted in zip(predict(one.double(), frames), expected, strict=True):
         assert_same(result, wanted, 1e-12)
+
+
+ALONE = [e for e in [*EXAMPLES, *UNUSUAL] if not e.model.descriptor.attention]
+
+
+@pytest.mark.parametrize("way", [Way.NETS, Way.TABLES], ids=str)
+@pytest.mark.parametrize("one", ALONE, ids=str)
+def test_kernels_sum_where_there_is_no_attention(one, way, predict):
+    """Types are parts of networks of one number; places without a neighbour are those of all types."""
+    model, frames = one.double(), [one.frame(), one.frame(periodic=False)]
+    # The second frame begins with an atom of another type.
+    frames[1] = dc.replace(frames[1], types=np.roll(frames[1].types, 3))
+    expected = predict(model, frames)
+    for result, wanted in zip(predict(model, frames, way=way), expected, strict=True):
+        assert_same(result, wanted, 1e-12)
+    ready = engine_of(model, Backend.NUMPY, way=way)._default.model.descriptor
+    assert isinstance(ready, PairedMoments)
+    assert ready.is_fused is (way is Way.TABLES or ready.nets[0].layers[-1].resnet)
 
 
 @pytest.mark.parametrize("one", [*EXAMPLES, *UNUSUAL], ids=str)

@@ -53,8 +53,7 @@ class MixedDescriptor(LocalDescriptor):
     def __post_init__(self) -> None:
         if self.places < 1:
             raise DPError(f"descriptor.sel: {self.sel} must hold a positive number of neighbours")
-        if self.tebd_dim < 1:
-            raise DPError(f"descriptor.tebd_dim: {self.tebd_dim} must be positive")
+        _check_width(self.tebd_dim)
         super().__post_init__()
         _check_types(self)
 
@@ -81,6 +80,9 @@ class MixedDescriptor(LocalDescriptor):
     ) -> dict[str, Any]:
         """Return random networks and neutral statistics for some settings."""
         width, strips = settings.get("tebd_dim", cls.tebd_dim), cls.strips(settings)
+        if width < 1:
+            raise DPError(f"descriptor.tebd_dim: {width} must be positive")
+        _check_width(width)
         n = cls.told(settings) * width
         linear = {"resnet_dt": False, "activation_function": "none"}
         flags = {k: settings.get(k, getattr(cls, k)) for k in ("use_econf_tebd", "use_tebd_bias")}
@@ -196,6 +198,11 @@ class InputMode(Tree):
     def strips(cls, settings: Mapping[str, Any]) -> bool:
         """Return whether settings ask for a network of the types alone."""
         return bool(settings.get("tebd_input_mode", cls.tebd_input_mode) == "strip")
+
+
+def _check_width(tebd_dim: int) -> None:
+    if tebd_dim < 1:
+        raise DPError(f"descriptor.tebd_dim: {tebd_dim} must be positive")
 
 
 def _check_types(settings: MixedDescriptor) -> None:
