@@ -14,7 +14,7 @@ from dpcore.formats import Document
 from dpcore.infer import DeepPot, load
 from dpcore.registry import format_of
 from dpcore.tree import Module, arrays, describe
-from dpcore_serialization.deepmd import Unwritable, write_model
+from dpcore_serialization.deepmd import UnwritableError, write_model
 
 EVERY = pytest.mark.parametrize("example", EXAMPLES, ids=str)
 
@@ -40,7 +40,7 @@ def known_to_deepmd(example):
     """Return whether DeePMD-kit's kinds of file have a place for a model."""
     try:
         write_model(example.model)
-    except Unwritable:
+    except UnwritableError:
         return False
     return True
 

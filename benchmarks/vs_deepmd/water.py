@@ -135,7 +135,7 @@ def draw_model(
     model = build_model(settings(descriptor_type, type_one_side=type_one_side), seed=1)
     assert isinstance(model, StandardModel)
     davg, dstd = environment_statistics(model, cell)
-    if model.descriptor.set_davg_zero:
+    if getattr(model.descriptor, "set_davg_zero", False):
         davg = np.zeros_like(davg)
     return model.with_(descriptor=model.descriptor.with_(davg=davg, dstd=dstd))
 

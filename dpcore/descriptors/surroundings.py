@@ -7,7 +7,7 @@ from dpcore.batch import Batch, by_block, centre_types, neighbour_types
 from dpcore.descriptors.environment import switch_of
 from dpcore.descriptors.local import LocalDescriptor
 from dpcore.descriptors.mixed_rows import counted, normalised_rows
-from dpcore.xp import as_type_of, namespace, shape
+from dpcore.xp import as_type_of, namespace
 
 # Squared lengths up to this have no direction.
 _NONE = 1e-24
@@ -51,7 +51,7 @@ def surroundings(descriptor: LocalDescriptor, batch: Batch, displacement: Any) -
         batch: the batch.
         displacement: vectors to the neighbours on the batch's edge axis, ``(edge, 3)``, Å.
     """
-    xp, block = namespace(displacement), batch.view.blocks[0][0]
+    block = batch.view.blocks[0][0]
     displacement = by_block(batch.view, displacement)[0][0]
     there = as_type_of(block.mask(), displacement)
     if descriptor.excluded:

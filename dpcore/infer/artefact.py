@@ -1,6 +1,6 @@
 """Running a compiled model file."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
@@ -10,6 +10,7 @@ from dpcore.infer.batch_size import batch_atoms
 from dpcore.infer.engine import Arrays, TreeEngine, closer_than, warn_of_extrapolation
 from dpcore.infer.signature import signature
 from dpcore.models import Model
+from dpcore.neighbours.selection import Selection
 from dpcore.neighbours.sizes import ExportSizes, Sizes
 
 Program = Callable[[Mapping[str, np.ndarray]], Arrays]
@@ -32,7 +33,8 @@ class ArtefactEngine:
         self.sizes: Sizes = ExportSizes()
         self._adapter, self._model, self._program = adapter, model, program
         ready = model.prepared()
-        self.selections, self._inputs = ready.selections, signature(ready)
+        self.selections: Sequence[Selection] = ready.selections
+        self._inputs = signature(ready)
         self.batch_atoms = batch_atoms(ready, device)
         self._tree: TreeEngine | None = None
         self._reach, self._told = model.reach, False

@@ -109,7 +109,7 @@ class Assembly:
                     for kind, sel in enumerate(selection.sel)
                 )
                 for members in chosen
-                for t in [members.type]
+                for t in [members.type or 0]
             )
         )
 
@@ -118,7 +118,7 @@ class Assembly:
         number: int,
         kind: int,
         chosen: Sequence["_Members"],
-        name: tuple[str | int | None, ...],
+        name: tuple[str | int, ...],
         limit: int,
     ) -> Neighbours:
         """Lay out the neighbours of one kind around the centres of some groups."""

@@ -18,12 +18,16 @@ from dpcore.nn.type_embedding import TypeEmbedding
 def type_embeddings(model: Model) -> NDArray[np.float64]:
     """Return the vectors of the atom types, and that of no type, ``(type + 1, width)``.
 
-    Where there are several embeddings of the types, their vectors are joined.
+    Where there are several different embeddings of the types, their vectors are joined.
 
     Raises:
         DPError: there are none.
     """
-    found = [np.asarray(e(), np.float64) for _, e in inside(model, TypeEmbedding)]
+    found: list[NDArray[np.float64]] = []
+    for _, embedding in inside(model, TypeEmbedding):
+        vectors = np.asarray(embedding(), np.float64)
+        if not any(np.array_equal(vectors, other) for other in found):
+            found.append(vectors)
     if not found:
         raise DPError(
             "the model has no type embedding; its networks are told types apart by other means"

@@ -94,7 +94,7 @@ class Model(Module):
         """
         raise NotImplementedError
 
-    def features(self, batch: Batch, displacement: Any) -> Any:
+    def features(self, batch: Batch, displacement: Any) -> Any:  # noqa: ARG002
         """Return the descriptors of the centres, ``(centre, width)``."""
         raise DPError(f"a model of type {self.type_name!r} has no descriptor")
 

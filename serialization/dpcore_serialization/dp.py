@@ -15,14 +15,12 @@ import numpy as np
 from dpcore import tree
 from dpcore.errors import DPError
 from dpcore.formats import Document
-from dpcore.models import Model
+from dpcore.models import Model, Output
 from dpcore_serialization.container import Contents, digest, image, read, verify, write
-from dpcore_serialization.deepmd import Unwritable, read_model, write_model
+from dpcore_serialization.deepmd import UnwritableError, read_model, write_model
 from dpcore_serialization.deepmd.arrays import map_variables
 from dpcore_serialization.migrate import FORMAT, migrate
 from dpcore_serialization.provenance import deepmd_provenance, deepmd_stamp, stamp
-
-UNITS = {"length": "Å", "energy": "eV", "force": "eV/Å", "virial": "eV"}
 
 
 class DPFormat:
@@ -76,7 +74,7 @@ def contents_of(document: Document) -> Contents:
         "format": FORMAT,
         "model": tree.describe(document.model),
         "type_map": list(document.model.type_map),
-        "units": UNITS,
+        "units": _units(document.model.output),
         "provenance": stamp(document.provenance),
         "sha256": {place: digest(value) for place, value in arrays.items()},
         "json_sha256": _sha256(foreign),
@@ -84,6 +82,14 @@ def contents_of(document: Document) -> Contents:
     own["header_sha256"] = _sha256(_dump(own))
     headers = {"dpcore": _dump(own), "json": foreign, "software": "dpcore"}
     return Contents(arrays=arrays, headers={name: text for name, text in headers.items() if text})
+
+
+def _units(output: Output) -> dict[str, str]:
+    """Return the units of lengths and of what a model predicts."""
+    units = {"length": "Å", output.total: output.unit}
+    if output.differentiable:
+        units |= {"force": f"{output.unit}/Å", "virial": output.unit}
+    return units
 
 
 def _foreign_header(
@@ -105,7 +111,7 @@ def _foreign_header(
 
     try:
         model = map_variables(write_model(tree.replace(document.model, paths)), placed)
-    except Unwritable:
+    except UnwritableError:
         return "", {}
     header = {
         **deepmd_stamp(),

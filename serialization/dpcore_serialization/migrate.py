@@ -8,7 +8,6 @@ FORMAT = 2
 Arrays = Mapping[str, Any]
 
 
-
 def _to_2(spec: Any, arrays: Arrays) -> tuple[Any, Arrays]:
     """Energy models have become standard models with a fitting of the energy."""
     return {**spec, "@type": "standard"}, arrays

@@ -46,7 +46,9 @@ def by_hand(coord, types, fparam, aparam, *, centres, spare):
         place[: len(members)] = members
         out[f"groups.{a}.place"] = place
         for b in (0, 1):
-            out |= block_by_hand(f"views.0.blocks.{a}.{b}", coord, types == b, members, rows, SEL[b])
+            out |= block_by_hand(
+                f"views.0.blocks.{a}.{b}", coord, types == b, members, rows, SEL[b]
+            )
     return out
 
 

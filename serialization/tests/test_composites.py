@@ -12,7 +12,7 @@ from dpcore.errors import DPError
 from dpcore.formats import Document
 from dpcore.models import FrozenModel, LinearModel, PairTable, StandardModel, ZBLModel
 from dpcore.registry import format_of
-from dpcore_serialization.deepmd import Unwritable, read_model, write_model
+from dpcore_serialization.deepmd import UnwritableError, read_model, write_model
 
 DATA = Path(__file__).parents[2] / "consistency_tests" / "data"
 
@@ -93,7 +93,7 @@ def total(*parts):
     ],
 )
 def test_what_deepmd_does_not_know_is_for_dpcore_alone(whole, message, tmp_path):
-    with pytest.raises(Unwritable, match=message):
+    with pytest.raises(UnwritableError, match=message):
         write_model(whole)
     path = tmp_path / "model.dp"
     format_of(path).write(path, Document(whole))

@@ -101,10 +101,10 @@ def test_arrays_lie_under_their_tree_paths(path, model):
 
 def test_header_says_what_is_in_the_file(path):
     data = header(path)
-    assert data["format"] == 1
+    assert data["format"] == 2
     assert data["type_map"] == ["O", "H"]
     assert data["units"] == {"length": "Å", "energy": "eV", "force": "eV/Å", "virial": "eV"}
-    assert data["model"]["@type"] == "energy"
+    assert data["model"]["@type"] == "standard"
     assert data["model"]["descriptor"]["sel"] == list(SEL)
     rest = {k: v for k, v in data.items() if k != "header_sha256"}
     assert data["header_sha256"] == hashlib.sha256(compact(rest).encode()).hexdigest()
@@ -191,7 +191,7 @@ def test_a_missing_array(path, signed):
     assert "missing" in text
 
 
-@pytest.mark.parametrize("version", [2, 99, 0, -1, "1", None, 1.5])
+@pytest.mark.parametrize("version", [3, 99, 0, -1, "1", None, 1.5])
 def test_another_format(path, version):
     rewrite(path, lambda data: data.update(format=version))
     text = refusal(path)

@@ -132,6 +132,10 @@ def test_each_missing_variable_is_named(case, tmp_path):
         ),
         ({"filter_type_0.matrix_1_0": np.zeros(3)}, "filter_type_0.matrix_1_0: belongs to nothing"),
         (
+            {"descrpt_attr.original_sel": np.array([20, 50])},
+            "descrpt_attr.original_sel: is [20, 50]; the settings say sel = [20, 40]",
+        ),
+        (
             {"descrpt_attr.rcut": np.array(6.0)},
             "descrpt_attr.rcut: is 6.0; the settings say rcut = 4.0",
         ),

@@ -1,6 +1,6 @@
 """JAX as the core sees it."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
@@ -88,7 +88,7 @@ class JaxAdapter:
 
         write(self, model, document, path)
 
-    def load(self, path: Path, document: Document, device: str | None) -> dict[str, Engine]:
+    def load(self, path: Path, document: Document, device: str | None) -> Mapping[str, Engine]:
         """Return the engines that run the parts of a compiled file."""
         from dpcore_jax.artefact import load
 

@@ -1,7 +1,7 @@
 """TensorFlow as the core sees it."""
 
 import importlib
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -99,7 +99,7 @@ class TensorFlowAdapter:
 
         write(self, model, document, path)
 
-    def load(self, path: Path, document: Document, device: str | None) -> dict[str, Engine]:
+    def load(self, path: Path, document: Document, device: str | None) -> Mapping[str, Engine]:
         """Return the engines that run the parts of a compiled file."""
         from dpcore_tf.artefact import load
 

@@ -1,7 +1,7 @@
 """PyTorch as the core sees it."""
 
 import importlib.util
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
@@ -119,7 +119,7 @@ class TorchAdapter:
 
         write(self, model, document, path)
 
-    def load(self, path: Path, document: Document, device: str | None) -> dict[str, Engine]:
+    def load(self, path: Path, document: Document, device: str | None) -> Mapping[str, Engine]:
         """Return the engines that run the parts of a compiled file."""
         from dpcore_torch.artefact import load
 

@@ -8,7 +8,7 @@ from dpcore.errors import DPError
 from dpcore.models import FrozenModel, LinearModel, Model, PairTable, StandardModel, ZBLModel
 from dpcore.models.biased import BiasedEnergy
 from dpcore.tree import check_kinds
-from dpcore_serialization.deepmd.fields import Fields, Unwritable, as_list, as_tuple, pairs
+from dpcore_serialization.deepmd.fields import Fields, UnwritableError, as_list, as_tuple, pairs
 
 _SWITCH = ("sw_rmin", "sw_rmax", "smin_alpha")
 
@@ -44,10 +44,10 @@ def write_zbl(model: ZBLModel) -> dict[str, Any]:
     """Write an interpolation between a model and a table.
 
     Raises:
-        Unwritable: the bias is not added to the table.
+        UnwritableError: the bias is not added to the table.
     """
     if not model.srtab_add_bias:
-        raise Unwritable("model.srtab_add_bias: DeePMD-kit's kinds of file know true alone")
+        raise UnwritableError("model.srtab_add_bias: DeePMD-kit's kinds of file know true alone")
     switch = {key: getattr(model, key) for key in _SWITCH}
     parts = {"models": _write_parts(model.models), "weights": "mean"}
     return _shared(model, "zbl", 2) | parts | switch
@@ -108,12 +108,12 @@ def write_frozen(model: FrozenModel) -> dict[str, Any]:
     """Write the model inside, as DeePMD-kit does.
 
     Raises:
-        Unwritable: its types have other names.
+        UnwritableError: its types have other names.
     """
     from dpcore_serialization.deepmd.models import write_model
 
     if model.type_map != model.model.type_map:
-        raise Unwritable(
+        raise UnwritableError(
             f"model.type_map: {list(model.type_map)} are not all types of {model.model_file}, "
             f"{list(model.model.type_map)}; DeePMD-kit's kinds of file know no other names"
         )
@@ -175,20 +175,20 @@ def _write_part(part: Model, path: str) -> dict[str, Any]:
     """Write a part of a model.
 
     Raises:
-        Unwritable: DeePMD-kit does not take it for a part, or leaves something of it out of account.
+        UnwritableError: DeePMD-kit does not take it for a part, or leaves something of it out of account.
     """
     from dpcore_serialization.deepmd.models import write_model
 
     while isinstance(part, FrozenModel):
         part = part.model
     if isinstance(part, StandardModel) and not part.descriptor.mixed_types:
-        raise Unwritable(
+        raise UnwritableError(
             f"{path}: the descriptor {part.descriptor.type_name!r} does not mix types; DeePMD-kit takes "
             "no such part"
         )
     for key in ("atom_exclude_types", "pair_exclude_types"):
         if getattr(part, key, ()):
-            raise Unwritable(
+            raise UnwritableError(
                 f"{path}.{key}: some of DeePMD-kit's backends leave it out of account in a part; name the "
                 "types in the whole model"
             )

@@ -11,7 +11,7 @@ from dpcore.errors import DPError
 _MISSING = object()
 
 
-class Unwritable(DPError):
+class UnwritableError(DPError):
     """DeePMD-kit's kinds of file have no place for a model."""
 
 

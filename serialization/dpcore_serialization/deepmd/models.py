@@ -22,7 +22,7 @@ from dpcore_serialization.deepmd.composites import (
     write_pair_table,
     write_zbl,
 )
-from dpcore_serialization.deepmd.fields import Unwritable
+from dpcore_serialization.deepmd.fields import UnwritableError
 from dpcore_serialization.deepmd.spin import read_spin, write_spin
 from dpcore_serialization.deepmd.standard import read_standard, write_standard
 
@@ -66,8 +66,8 @@ def write_model(model: Model) -> dict[str, Any]:
     """Write a model as DeePMD-kit's dictionary, with the leaves of the tree as they are.
 
     Raises:
-        Unwritable: DeePMD-kit's files do not know the model.
+        UnwritableError: DeePMD-kit's files do not know the model.
     """
     if type(model) not in WRITERS:
-        raise Unwritable(f"DeePMD-kit's files do not know the model {model.type_name!r}")
+        raise UnwritableError(f"DeePMD-kit's files do not know the model {model.type_name!r}")
     return WRITERS[type(model)](model)

@@ -7,7 +7,7 @@ from dpcore.errors import DPError
 from dpcore.fused import TabulatedNet
 from dpcore.nn import MLP, Dense
 from dpcore.tree import check_kinds
-from dpcore_serialization.deepmd.fields import Fields, Unwritable
+from dpcore_serialization.deepmd.fields import Fields, UnwritableError
 
 
 def read_layer(data: Any, path: str, *, trainable: bool) -> Dense:
@@ -96,7 +96,7 @@ def write_networks(
         common: the entries that each network repeats.
 
     Raises:
-        Unwritable: a network is a table.
+        UnwritableError: a network is a table.
     """
     return {
         "@class": "NetworkCollection",
@@ -117,7 +117,7 @@ def write_network(net: MLP | TabulatedNet, kind: str, common: dict[str, Any]) ->
 
 def _write_layers(net: MLP | TabulatedNet) -> list[dict[str, Any]]:
     if isinstance(net, TabulatedNet):
-        raise Unwritable(
+        raise UnwritableError(
             "the model is compressed: it has tables in place of networks, which DeePMD-kit's kinds of "
             "file cannot hold; convert the model that it was made from"
         )

@@ -7,7 +7,7 @@ from dpcore.fittings import Fitting
 from dpcore.models import StandardModel
 from dpcore.tree import check_kinds
 from dpcore_serialization.deepmd.descriptors import read_descriptor, write_descriptor
-from dpcore_serialization.deepmd.fields import Fields, Unwritable, as_list, as_tuple, pairs
+from dpcore_serialization.deepmd.fields import Fields, UnwritableError, as_list, as_tuple, pairs
 from dpcore_serialization.deepmd.fittings import read_fitting, variable_of, write_fitting
 
 
@@ -37,7 +37,7 @@ def write_standard(model: StandardModel) -> dict[str, Any]:
     """Write a model of one descriptor and one fitting.
 
     Raises:
-        Unwritable: DeePMD-kit does not know the descriptor, the fitting, or what it leaves out.
+        UnwritableError: DeePMD-kit does not know the descriptor, the fitting, or what it leaves out.
     """
     type_map = list(model.type_map)
     _check_exclusions(model)
@@ -74,7 +74,7 @@ def _check_exclusions(model: StandardModel) -> None:
     """Refuse what DeePMD-kit would overlook: it replaces the fitting's excluded types by the model's."""
     for t in model.fitting.exclude_types:
         if t not in model.atom_exclude_types:
-            raise Unwritable(
+            raise UnwritableError(
                 f"fitting.exclude_types: DeePMD-kit's kinds of file leave out the property of type {t} "
                 "only together with its bias; name it in model.atom_exclude_types too"
             )

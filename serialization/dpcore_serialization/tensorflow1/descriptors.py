@@ -184,9 +184,20 @@ def _statistics(
         flat = variables.take(f"descrpt_attr{suffix}.{name}", (len(old), old[0].size))
         found[key] = flat.reshape(old.shape).astype(old.dtype)
     if isinstance(descriptor, TypedDescriptor):
+        _check_sel(descriptor.sel, variables, suffix)
         found["davg"] = _without_excluded(descriptor, found["davg"])
         found["by_type"] = True
     return found
+
+
+def _check_sel(sel: tuple[int, ...], variables: Variables, suffix: str) -> None:
+    """Refuse places that were changed after training: sums are still over as many as there were."""
+    for name in (f"descrpt_attr{suffix}.sel", f"descrpt_attr{suffix}.original_sel"):
+        found = variables.optional(name, (len(sel),))
+        if found is not None and tuple(found) != sel:
+            raise variables.error(
+                f"{name}: is {found.astype(int).tolist()}; the settings say sel = {list(sel)}"
+            )
 
 
 def _without_excluded(descriptor: TypedDescriptor, davg: Any) -> Any:

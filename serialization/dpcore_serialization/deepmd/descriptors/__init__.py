@@ -22,7 +22,7 @@ from dpcore_serialization.deepmd.descriptors import (
     se_e3_tebd,
 )
 from dpcore_serialization.deepmd.descriptors.registry import READERS, WRITERS
-from dpcore_serialization.deepmd.fields import Unwritable
+from dpcore_serialization.deepmd.fields import UnwritableError
 
 READERS |= dict.fromkeys(("se_e2_a", "se_a"), se_e2_a.read_se_e2_a)
 READERS |= dict.fromkeys(("se_e2_r", "se_r"), se_e2_r.read_se_e2_r)
@@ -50,8 +50,10 @@ def write_descriptor(descriptor: Descriptor, type_map: list[str]) -> dict[str, A
     """Write a descriptor.
 
     Raises:
-        Unwritable: DeePMD-kit's files do not know the descriptor.
+        UnwritableError: DeePMD-kit's files do not know the descriptor.
     """
     if type(descriptor) not in WRITERS:
-        raise Unwritable(f"DeePMD-kit's files do not know the descriptor {descriptor.type_name!r}")
+        raise UnwritableError(
+            f"DeePMD-kit's files do not know the descriptor {descriptor.type_name!r}"
+        )
     return WRITERS[type(descriptor)](descriptor, type_map)

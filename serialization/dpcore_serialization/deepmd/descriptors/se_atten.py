@@ -12,7 +12,7 @@ from dpcore_serialization.deepmd.descriptors.local import (
     write_local,
     write_nets,
 )
-from dpcore_serialization.deepmd.fields import Fields, Unwritable
+from dpcore_serialization.deepmd.fields import Fields, UnwritableError
 from dpcore_serialization.deepmd.type_embedding import read_type_embedding, write_type_embedding
 
 _SETTINGS: tuple[str, ...] = (
@@ -89,7 +89,7 @@ def write_se_atten_v2(descriptor: SeAttenV2, type_map: list[str]) -> dict[str, A
 
 def _write(descriptor: AttendedDescriptor, type_map: list[str], kind: str) -> dict[str, Any]:
     if descriptor.attn_mask:
-        raise Unwritable("DeePMD-kit's files do not know attn_mask = true")
+        raise UnwritableError("DeePMD-kit's files do not know attn_mask = true")
     types = descriptor.told(vars(descriptor)) * descriptor.tebd_dim
     strip = descriptor.type_net is not None
     data = {

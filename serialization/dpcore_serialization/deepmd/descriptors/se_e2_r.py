@@ -4,7 +4,7 @@ from typing import Any
 
 from dpcore.descriptors import SeE2R
 from dpcore_serialization.deepmd.descriptors.local import built, read_radial, write_radial
-from dpcore_serialization.deepmd.fields import Fields, Unwritable
+from dpcore_serialization.deepmd.fields import Fields, UnwritableError
 
 
 def read_se_e2_r(data: Any, path: str) -> SeE2R:
@@ -18,8 +18,8 @@ def write_se_e2_r(descriptor: SeE2R, type_map: list[str]) -> dict[str, Any]:
     """Write a descriptor of distances alone.
 
     Raises:
-        Unwritable: DeePMD-kit refuses, or misreads, networks for pairs of types.
+        UnwritableError: DeePMD-kit refuses, or misreads, networks for pairs of types.
     """
     if not descriptor.type_one_side:
-        raise Unwritable("DeePMD-kit's files know se_e2_r with type_one_side = true alone")
+        raise UnwritableError("DeePMD-kit's files know se_e2_r with type_one_side = true alone")
     return write_radial(descriptor, type_map, "se_r")

@@ -13,7 +13,7 @@ from dpcore.fittings import (
     PolarFitting,
     PropertyFitting,
 )
-from dpcore_serialization.deepmd.fields import Unwritable
+from dpcore_serialization.deepmd.fields import UnwritableError
 from dpcore_serialization.deepmd.fittings.dipole import read_dipole, write_dipole
 from dpcore_serialization.deepmd.fittings.dos import read_dos, write_dos
 from dpcore_serialization.deepmd.fittings.energy import read_energy, write_energy
@@ -50,10 +50,10 @@ def write_fitting(fitting: Fitting, type_map: list[str], descriptor: Descriptor)
     """Write the fitting of a descriptor.
 
     Raises:
-        Unwritable: DeePMD-kit's files do not know the fitting.
+        UnwritableError: DeePMD-kit's files do not know the fitting.
     """
     if type(fitting) not in WRITERS:
-        raise Unwritable(f"DeePMD-kit's files do not know the fitting {fitting.type_name!r}")
+        raise UnwritableError(f"DeePMD-kit's files do not know the fitting {fitting.type_name!r}")
     return WRITERS[type(fitting)](fitting, type_map, descriptor)
 
 
