@@ -97,18 +97,23 @@ def test_descriptors(example, periodic):
 
 @pytest.mark.parametrize("atoms", [1, 2, 3])
 @pytest.mark.parametrize("example", EXAMPLES, ids=str)
-def test_few_atoms_have_finite_results_that_do_not_turn(example, atoms, framework, predict):
+def test_few_atoms_have_finite_results_that_do_not_turn(example, atoms, predict):
     coord = np.array([[0.1, 0.2, 0.3], [1.3, 0.4, -0.2], [0.2, -0.9, 1.1]])[:atoms]
     turn = np.linalg.qr(np.random.default_rng(0).normal(size=(3, 3)))[0]
     turn *= np.linalg.det(turn)
     types = np.array([0, 1, 1])[:atoms]
     frames = [example.with_parameters(Frame(x, types)) for x in (coord, coord @ turn.T)]
-    first, second = predict(example.model, frames, framework)
+    first, second = predict(example.model, frames)
     assert_close(second["energy"], first["energy"], 1e-12)
     assert_close(second["force"], first["force"] @ turn.T, 1e-12)
     truth = [description(own(example.model), frames[0], atom) for atom in range(atoms)]
     width = own(example.model).width
     assert_close(described(example.model, frames[0])[:, :width], truth, 1e-12)
+
+
+def test_an_atom_alone_is_finite_everywhere(framework, predict):
+    (found,) = predict(EXAMPLES[0].model, [Frame(np.zeros((1, 3)), np.array([0]))], framework)
+    assert np.abs(found["force"]).max() == 0.0
 
 
 LINE = np.array([[0.0, 0.0, 0.0], [1.0, 0.0, 0.0], [-1.5, 0.0, 0.0], [0.3, 2.0, 0.1]])

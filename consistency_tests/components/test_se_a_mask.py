@@ -48,14 +48,14 @@ def test_descriptors(example, seed):
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=str)
-def test_masked_atoms_may_be_anywhere(example, framework, predict):
+def test_masked_atoms_may_be_anywhere(example, predict):
     """They neither feel nor exert forces, even at the place of another, and keep a constant energy."""
     frame = example.frame(periodic=False)
     frame.aparam[2:4, 0] = 0.0
     gone = frame.aparam[:, 0].astype(int) == 0
     moved = frame.coord.copy()
     moved[gone] = frame.coord[~gone][0]
-    first, second = predict(example.model, [frame, dc.replace(frame, coord=moved)], framework)
+    first, second = predict(example.model, [frame, dc.replace(frame, coord=moved)])
     for key in ("energy", "atom_energy", "force"):
         assert_close(
             second[key], first[key], 1e-13 if example.precision == "float64" else 1e-6, key

@@ -111,10 +111,13 @@ def by_pairs(
         by_types: what places without a neighbour add (:class:`PairedMoments`).
         one_side: whether networks depend on the neighbour's type alone.
     """
-    shared = {f.name: getattr(descriptor, f.name) for f in dc.fields(LocalDescriptor)}
+    shared: dict[str, Any] = {
+        f.name: getattr(descriptor, f.name) for f in dc.fields(LocalDescriptor)
+    }
     (net,), strip = descriptor.nets, descriptor.type_net is not None
+    shared["nets"] = nets_of_pairs(net, descriptor.of_pairs(), strip=strip)
     return PairedMoments(
-        **shared | {"nets": nets_of_pairs(net, descriptor.of_pairs(), strip=strip)},
+        **shared,
         sel=(descriptor.places,) * descriptor.ntypes,
         axis_neuron=axis_neuron,
         type_one_side=one_side,

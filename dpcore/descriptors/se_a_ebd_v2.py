@@ -83,16 +83,6 @@ class SeAEbdV2(TypeEmbedded, name="se_a_ebd_v2", aliases=("se_a_tpe_v2",)):
         (table,) = tabulated(self.nets[:1], self.ranges()[:1]) if wanted else self.nets[:1]
         if not isinstance(table, TabulatedNet):
             return ready
-        nets = tuple(_scaled_table(table, weights[pair]) for pair in self.pairs_of_nets())
+        nets = tuple(table.scaled(weights[pair]) for pair in self.pairs_of_nets())
         core = self.by_pairs(nets, empty=ready.empty)
         return self.completed(core.fuse(kernels) if kernels else core)
-
-
-def _scaled_table(net: TabulatedNet, factor: Any) -> TabulatedNet:
-    """Return tables with each of their outputs multiplied by a number."""
-    return TabulatedNet(
-        segments=tuple(
-            table.with_(knots=(table.knots * factor).astype(table.knots.dtype))
-            for table in net.segments
-        )
-    )

@@ -108,8 +108,9 @@ class TypeEmbedded(SeE2A):
 
     def by_pairs(self, nets: Nets, **changes: Any) -> SeE2A:
         """Return the ``se_e2_a`` descriptor that has a network for each pair, or neighbour type."""
-        settings = {field.name: getattr(self, field.name) for field in dc.fields(SeE2A)}
-        return SeE2A(**settings | {"nets": nets} | changes)
+        settings: dict[str, Any] = {f.name: getattr(self, f.name) for f in dc.fields(SeE2A)}
+        settings |= {"nets": nets} | changes
+        return SeE2A(**settings)
 
     def pairs_of_nets(self) -> list[tuple[int, int]]:
         """Return the pair of types, or one of the pairs, that each network of :meth:`by_pairs` embeds."""

@@ -128,12 +128,14 @@ def derivatives(net: Net, x: Floats) -> tuple[Floats, Floats, Floats]:
     Each is ``(kind * n, feature)``, kind by kind.
     """
     y = np.tile(x, kinds_of(net))[:, None]
-    jet = (y, np.ones_like(y), np.zeros_like(y))
+    jet: tuple[Any, Any, Any] = (y, np.ones_like(y), np.zeros_like(y))
     if isinstance(net, NetByKind):
         constants = np.repeat(net.constants, len(x), axis=0)
         parts = (constants, np.zeros_like(constants), np.zeros_like(constants))
-        pairs = zip(jet, parts, strict=True)
-        jet = tuple(np.concatenate(pair, axis=1) for pair in pairs)  # type: ignore[assignment]
+        value, slope, curvature = (
+            np.concatenate(pair, axis=1) for pair in zip(jet, parts, strict=True)
+        )
+        jet = (value, slope, curvature)
     # A derivative may well be constant, which autograd warns of.
     with warnings.catch_warnings(action="ignore", category=UserWarning):
         for layer in layers_of(net):

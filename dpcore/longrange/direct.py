@@ -1,6 +1,7 @@
 """Sums over plane waves without approximation."""
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,5 +68,5 @@ class DirectSum:
 
     @staticmethod
     def _along(u: Floats, numbers: Floats, order: int) -> list[NDArray[np.complex128]]:
-        waves = np.exp(2j * np.pi * np.outer(u, numbers))
+        waves: Any = np.exp(2j * np.pi * np.outer(u, numbers))
         return [waves * (2j * np.pi * numbers) ** n for n in range(order + 1)]

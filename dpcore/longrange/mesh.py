@@ -112,7 +112,7 @@ class ParticleMesh:
         first = np.floor(self._scaled).astype(np.int64)
         bricks = np.minimum(first, np.array(self._sizes) - 1) // BRICK
         shape = tuple(e // BRICK + 1 for e in self._extended)
-        number = np.ravel_multi_index(tuple(bricks.T), shape)
+        number = np.asarray(np.ravel_multi_index(tuple(bricks.T), shape))
         sequence = np.argsort(number, kind="stable")
         ends = np.flatnonzero(np.diff(number[sequence])) + 1
         crowds = np.arange(CROWD, len(sequence), CROWD)
@@ -155,8 +155,8 @@ def folded(mesh: Floats, size: int, axis: int) -> Floats:
 
 def _sharpening(frequency: Floats) -> Complexes:
     """Return what undoes the window and the shift of the extended mesh, by periods per mesh point."""
-    factors: Complexes = np.exp(2j * np.pi * SHIFT * frequency) / transform(frequency)
-    return factors
+    shift: Complexes = np.exp(2j * np.pi * SHIFT * frequency)
+    return shift / transform(frequency)
 
 
 def _low(values: Complexes, count: int, axis: int) -> Complexes:

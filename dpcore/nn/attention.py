@@ -18,6 +18,7 @@ SHIFT = 20.0
 _MODERATE = 40.0
 # Below all logits, and finite in all precisions.
 _LOWEST = -3e4
+# Added to squares of lengths: it is lost in any that is not zero.
 _TINY = 1e-24
 
 
@@ -177,7 +178,7 @@ class AttentionLayer(Module, name="attention_layer"):
         """Return the inverse lengths of rows, ``(centre, neighbour, 1)``."""
         xp = namespace(x)
         square = xp.sum(x * x, axis=-1, keepdims=True)
-        return 1.0 / xp.sqrt(xp.maximum(square, _TINY * xp.ones_like(square)))
+        return 1.0 / xp.sqrt(square + _TINY)
 
     def _odds(self, logits: Any, gates: Gates) -> tuple[Any, Any]:
         """Return the exponentials of logits and, as softmax divides by, their sums over the keys.

@@ -15,9 +15,9 @@ def with_known(net: MLP, known: Any) -> MLP:
         known: the other inputs, ``(n,)``.
     """
     first, rest = net.layers[0], net.layers[1:]
-    n_in, n_out = shape(first.weight)
+    n_in = net.widths[0]
     xp, known = namespace(first.weight), as_type_of(known, first.weight)
-    if first.resnet and n_out in {n_in, 2 * n_in}:
+    if first.adds_input:
         # The layer adds its input: the known numbers have to be there.
         one = xp.ones_like(first.weight[:1, :1])
         weight = xp.concat([one, xp.zeros((1, n_in - 1), like=one)], axis=1)

@@ -5,7 +5,7 @@ import zipfile
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import numpy as np
 from numpy.lib import format as npy
@@ -71,7 +71,8 @@ class NpzSource:
         array = values.reshape(entry.sizes, order="F" if entry.by_column else "C")
         if not np.isfinite(array).all():
             raise self._damaged(name, "it has a value that is not finite")
-        return array.astype(array.dtype.newbyteorder("="), order="C")
+        native: Any = array.astype(array.dtype.newbyteorder("="), order="C")
+        return native
 
     def _entry(self, member: zipfile.ZipInfo) -> _Entry:
         """Read the header of an array, without the array."""
