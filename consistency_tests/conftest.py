@@ -11,6 +11,11 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 # TensorFlow's compiler writes hundreds of lines of notes past Python's logging.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+# Hundreds of small models are compiled, each for a few evaluations: XLA is not to spend time on their speed.
+# test_golden.py runs some as users do.
+os.environ.setdefault(
+    "XLA_FLAGS", "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
+)
 
 from harness import FRAMEWORKS, Backend, Way, engines_of
 

@@ -8,10 +8,12 @@ from examples.se_e2_a import EXAMPLES as PAIRWISE
 from examples.se_e2_a import example
 
 __all__ = [
+    "BY_COMPONENT",
     "BY_NAME",
     "CASES",
     "CELL",
     "EXAMPLES",
+    "FIRST",
     "PAIRWISE",
     "RCUT",
     "RCUT_SMTH",
@@ -22,14 +24,19 @@ __all__ = [
 ]
 
 
-def collected() -> list[Example]:
-    """Return the examples of all components, each of which has a module beside this one."""
+def collected() -> dict[str, list[Example]]:
+    """Return the examples of each component, which has a module of its own beside this one."""
     files = sorted(Path(__file__).with_name("examples").glob("*.py"))
-    modules = [importlib.import_module(f"examples.{f.stem}") for f in files if f.stem != "example"]
-    return [example for module in modules for example in module.EXAMPLES]
+    names = [file.stem for file in files if file.stem != "example"]
+    return {name: importlib.import_module(f"examples.{name}").EXAMPLES for name in names}
 
 
-EXAMPLES = collected()
+BY_COMPONENT = collected()
+EXAMPLES = [example for examples in BY_COMPONENT.values() for example in examples]
+# One for each component, for tests that take long.
+FIRST = [
+    next(e for e in examples if e.precision == "float64") for examples in BY_COMPONENT.values()
+]
 BY_NAME = {e.name: e for e in EXAMPLES}
 assert len(BY_NAME) == len(EXAMPLES), "two examples share a name"
 

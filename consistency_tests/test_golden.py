@@ -1,9 +1,13 @@
 """Every backend against the numbers that DeePMD-kit itself gives for its own model files."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from harness import COMPILED, FRAMEWORKS
 
 from dpcore.infer import DeepPot, load
 
@@ -43,11 +47,24 @@ def opened(framework, potentials):
     return call
 
 
-@pytest.mark.parametrize("tables", [None, False], ids=["default", "exact"])
+# Compilers take their time: without tables they are tested on the examples.
+WAYS = [
+    pytest.param(backend, tables, id=f"{backend}-{'default' if tables is None else 'exact'}")
+    for backend in FRAMEWORKS
+    for tables in (None, False)
+    if tables is None or backend not in COMPILED
+]
+
+
+@pytest.mark.parametrize(("framework", "tables"), WAYS)
 @pytest.mark.parametrize("tag", ["pbc", "nopbc"])
 @pytest.mark.parametrize("case", CASES)
-def test_float64_is_exact(case, tag, tables, opened):
-    potential = opened(case, tables=tables)
+def test_float64_is_exact(case, tag, framework, tables, opened):
+    framework.required()
+    assert_golden(opened(case, tables=tables), case, tag)
+
+
+def assert_golden(potential, case, tag):
     frames, parameters, found = expected(case, tag)
     out = potential.evaluate(*frames, **parameters)
     if "descriptor" in found:
@@ -71,6 +88,30 @@ def test_float32_is_near(case, opened):
     scale = max(1.0, np.abs(found["force"]).max())
     assert np.abs(out["force"] - found["force"]).max() <= bound * scale
     assert np.abs(out["force"] - found["force"]).max() > 1e-14, "not evaluated in float32"
+
+
+OPTIMISED = """
+import sys
+from test_golden import assert_golden
+from dpcore.infer import load
+for case in sys.argv[1:]:
+    assert_golden(load(f"data/{case}/model.dp", backend="jax"), case, "pbc")
+"""
+
+
+def test_optimised_programs_give_the_same_numbers():
+    """What the tests' quick compilation leaves out changes no number."""
+    variables = {k: v for k, v in os.environ.items() if k != "XLA_FLAGS"}
+    cases = ["se_e2_a_resnet_dt_exclude", "se_atten", "linear", "dipole"]
+    done = subprocess.run(
+        [sys.executable, "-c", OPTIMISED, *cases],
+        cwd=DATA.parent,
+        env=variables,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert not done.returncode, done.stderr
 
 
 def test_calls_return_the_same_numbers_in_deepmd_order(opened):

@@ -103,8 +103,8 @@ class AttendedDescriptor(AttentionSettings, MixedDescriptor):
 
     @property
     def rows(self) -> int:
-        """How many rows are held for an atom at most: with attention as queries and pairs are."""
-        return self.places * (max(self.places, self.attn) if self.attention else 1)
+        """How many rows are held for an atom at most; pairs that attend count as a quarter of one."""
+        return self.places * (max(self.places, self.attn) // 4 if self.attention else 1)
 
     def ranges(self, shortest: float = SHORTEST) -> list[Range]:
         """Return the lower and upper end of the radial part of the normalised rows.

@@ -47,7 +47,7 @@ def first_types(batch: Batch) -> Any:
 
 
 def counted(
-    batch: Batch, block: Neighbours, excluded: Collection[tuple[int, int]], ntypes: int, like: Any
+    batch: Batch, block: Neighbours, excluded: Collection[tuple[int, int]], like: Any
 ) -> Any:
     """Return 0 for neighbours of an excluded type and 1 for all other places, ``(centre, neighbour)``.
 
@@ -55,13 +55,12 @@ def counted(
         batch: the batch.
         block: a block of mixed types.
         excluded: pairs of types, centre first.
-        ntypes: number of types.
         like: an array of the wanted dtype.
     """
-    xp = namespace(like)
-    zero = xp.zeros((1,), like=like)
-    flags = [zero + float((c, n) not in excluded) for c in range(ntypes) for n in range(ntypes)]
-    kind = centre_types(batch)[:, None] * ntypes + neighbour_types(batch, block)
-    flat = xp.take(xp.concat(flags, axis=0), xp.reshape(kind, (-1,)), axis=0)
-    found = xp.reshape(flat, shape(kind))
-    return xp.where(block.mask(), found, xp.ones_like(found))
+    xp, mask = namespace(like), block.mask()
+    centre, neighbour = centre_types(batch)[:, None], neighbour_types(batch, block)
+    found = xp.ones_like(as_type_of(mask, like))
+    for first, second in sorted(excluded):
+        here = mask & (centre == first) & (neighbour == second)
+        found = xp.where(here, xp.zeros_like(found), found)
+    return found

@@ -87,7 +87,7 @@ class SeE3Tebd(InputMode, ThreeBodyDescriptor, MixedDescriptor, name="se_e3_tebd
         vectors = normalised_rows(batch, rows, self.davg, self.dstd)[:, :, 1:]
         if self.exclude_types:
             block = batch.view.blocks[0][0]
-            here = counted(batch, block, self.excluded, self.ntypes, vectors)
+            here = counted(batch, block, self.excluded, vectors)
             vectors = vectors * here[:, :, None]
         return as_type_of(vectors, self.davg)
 

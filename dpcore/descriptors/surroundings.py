@@ -55,7 +55,7 @@ def surroundings(descriptor: LocalDescriptor, batch: Batch, displacement: Any) -
     displacement = by_block(batch.view, displacement)[0][0]
     there = as_type_of(block.mask(), displacement)
     if descriptor.excluded:
-        there = there * counted(batch, block, descriptor.excluded, descriptor.ntypes, there)
+        there = there * counted(batch, block, descriptor.excluded, there)
     there = there[:, :, None]
     rows = descriptor.environment(displacement)
     return Surroundings(
