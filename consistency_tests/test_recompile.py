@@ -101,7 +101,7 @@ def test_few_shapes_occur(spacing, cutoff, seed):
     """What is compiled for: the shapes of the batches of a trajectory."""
     selection, sizes, shapes = Selection(cutoff, (100, 200)), RecurringSizes(), set()
     for frame in trajectory(60, spacing=spacing, start=1.0, seed=seed):
-        batch = next(assemble([frame], selection, sizes).batches(centres=10_000))
+        batch = next(assemble([frame], [selection], sizes).batches(centres=10_000))
         shapes.add(tuple(b.index.shape for group in batch.groups for b in group.blocks))
     assert len(shapes) <= 3
 

@@ -15,8 +15,8 @@ from dpcore.models import Model, Output
 
 log = logging.getLogger(__name__)
 
-# A frame that is larger than a batch is evaluated in at most this many.
-MOST_BATCHES = 64
+# A frame is evaluated in at most this many batches of so many atoms, or in more that are smaller.
+MOST_BATCHES, _FULL = 64, 512
 
 
 class Evaluator:
@@ -70,10 +70,9 @@ class Evaluator:
 
     def _centres(self, assembly: Assembly) -> int:
         # Each batch of a frame also pays for the frame's whole atom axis, so there are not too many.
-        most, atoms = (
-            max(self._batch_atoms, len(assembly.types) // MOST_BATCHES),
-            len(assembly.types),
-        )
+        atoms = len(assembly.types)
+        allowed = MOST_BATCHES * max(1, _FULL // self._batch_atoms)
+        most = max(self._batch_atoms, atoms // allowed)
         batches = max(1, math.ceil(atoms / most))
         return max(1, math.ceil(atoms / batches))
 
