@@ -5,6 +5,7 @@ import pytest
 from example_models import example
 from harness import COMPILED, Backend
 
+from dpcore.batch import blocks
 from dpcore.frames import Frame
 from dpcore.infer.assemble import assemble
 from dpcore.infer.engine import TreeEngine
@@ -102,7 +103,7 @@ def test_few_shapes_occur(spacing, cutoff, seed):
     selection, sizes, shapes = Selection(cutoff, (100, 200)), RecurringSizes(), set()
     for frame in trajectory(60, spacing=spacing, start=1.0, seed=seed):
         batch = next(assemble([frame], [selection], sizes).batches(centres=10_000))
-        shapes.add(tuple(b.index.shape for group in batch.groups for b in group.blocks))
+        shapes.add(tuple(b.index.shape for b in blocks(batch)))
     assert len(shapes) <= 3
 
 

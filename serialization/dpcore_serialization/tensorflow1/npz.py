@@ -5,7 +5,7 @@ import zipfile
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, cast
 
 import numpy as np
 from numpy.lib import format as npy
@@ -72,7 +72,7 @@ class NpzSource:
         if not np.isfinite(array).all():
             raise self._damaged(name, "it has a value that is not finite")
         native: Any = array.astype(array.dtype.newbyteorder("="), order="C")
-        return native
+        return cast("Array", native)
 
     def _entry(self, member: zipfile.ZipInfo) -> _Entry:
         """Read the header of an array, without the array."""
