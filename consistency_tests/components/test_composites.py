@@ -8,8 +8,6 @@ import math
 import numpy as np
 import pytest
 from example_models import BY_NAME
-from examples.composites import SWITCH, THREE, model, pair_rows, table
-from examples.example import CELL, RCUT
 from harness import FRAMEWORKS, assert_close, assert_same
 
 from dpcore.backend.reference import adapter
@@ -22,6 +20,8 @@ from dpcore.models.pair_spline import reaching, read_table, spline
 from dpcore.registry import format_of
 from dpcore.settings import build_model
 from dpcore.tree import arrays, leaves
+from examples.composites import SWITCH, THREE, model, pair_rows, table
+from examples.example import CELL, RCUT
 
 DESCRIPTOR = {"type": "se_e2_a", "sel": [10, 12], "neuron": [3, 6], "axis_neuron": 2}
 DESCRIPTOR |= {"rcut": RCUT, "rcut_smth": 1.2}

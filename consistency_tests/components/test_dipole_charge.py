@@ -10,8 +10,6 @@ import h5py
 import numpy as np
 import pytest
 from example_models import BY_NAME
-from examples.dplr import SMALL
-from examples.example import TYPES, standard
 from harness import assert_close, assert_same
 
 from dpcore.errors import DPError
@@ -22,6 +20,8 @@ from dpcore.registry import backend, format_of
 from dpcore.settings import build_model
 from dpcore.tree import map_arrays
 from dpcore_serialization.tensorflow1.files import read_weights
+from examples.dplr import SMALL
+from examples.example import TYPES, standard
 
 EXAMPLES = pytest.mark.parametrize("name", ["dplr", "dplr_mesh"])
 CHARGES = {"model_charge_map": (-8.0,), "sys_charge_map": (6.0, 1.2)}

@@ -4,13 +4,13 @@ import dataclasses as dc
 
 import numpy as np
 import pytest
-from examples.dipole import SMALL
-from examples.example import standard
 
 from dpcore.errors import DPError
 from dpcore.fittings import FITTINGS
 from dpcore.settings import build_model
 from examples import dipole, polar
+from examples.dipole import SMALL
+from examples.example import standard
 
 FOO = {"type": "property", "property_name": "foo"}
 MASK = {"numb_aparam": 1, "use_aparam_as_mask": True}

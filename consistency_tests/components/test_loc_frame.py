@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from examples.loc_frame import EXAMPLES
 from harness import Backend, assert_close, assert_same
 from test_independent import neighbours
 
@@ -12,6 +11,7 @@ from dpcore.formats import Document
 from dpcore.frames import Frame
 from dpcore.infer import DeepPot
 from dpcore.settings import build_model
+from examples.loc_frame import EXAMPLES
 
 
 def chosen(d, lists, kind, neighbour, order):

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from examples.example import CELL, RCUT, RCUT_SMTH, shaken
 from harness import FRAMEWORKS, assert_close, assert_same, permuted
 
 from dpcore.errors import DPError
@@ -17,6 +16,7 @@ from dpcore.infer import DeepPot
 from dpcore.registry import format_of
 from dpcore.settings import build_model
 from dpcore.tree import arrays, rebuild, structure
+from examples.example import CELL, RCUT, RCUT_SMTH, shaken
 
 TYPE_MAP = ["O", "H", "OW"]
 TYPES = np.array([0, 1, 1, 2, 1, 1, 2, 0])

@@ -4,7 +4,6 @@ import dataclasses as dc
 
 import numpy as np
 import pytest
-from examples.se_a_mask import EXAMPLES
 from harness import Backend, assert_close
 from test_independent import run_net
 
@@ -13,6 +12,7 @@ from dpcore.errors import DPError
 from dpcore.formats import Document
 from dpcore.infer import DeepPot
 from dpcore.settings import build_model
+from examples.se_a_mask import EXAMPLES
 
 
 def description(d, frame, atom):

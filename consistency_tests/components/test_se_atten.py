@@ -6,7 +6,6 @@ import math
 import numpy as np
 import pytest
 from example_models import BY_NAME
-from examples.se_atten import EXAMPLES, SMOOTH, STRIP, example
 from harness import Backend, Way, assert_close, assert_same, engine_of
 from numpy.polynomial.legendre import Legendre
 from test_independent import neighbours, run_net, switch
@@ -23,6 +22,7 @@ from dpcore.nn.electrons import SYMBOLS, configuration_vector, occupation
 from dpcore.nn.type_embedding import TypeEmbedding
 from dpcore.registry import format_of
 from dpcore.settings import build_model
+from examples.se_atten import EXAMPLES, SMOOTH, STRIP, example
 
 
 def places_of(model, frame, atom):

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 from example_models import BY_NAME
-from examples.se_e2_r import EXAMPLES
 from harness import Backend, Way, assert_close, assert_same, engine_of
 from test_independent import neighbours, run_net, switch
 
@@ -14,6 +13,7 @@ from dpcore.formats import Document
 from dpcore.infer import DeepPot
 from dpcore.registry import format_of
 from dpcore.settings import build_model
+from examples.se_e2_r import EXAMPLES
 
 
 def mean_embedding(model, frame, atom):

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 from example_models import BY_NAME
-from examples.se_e3_tebd import EXAMPLES, STRIP, example
 from harness import Backend, assert_close, assert_same
 from test_independent import neighbours, run_net, switch
 
@@ -16,6 +15,7 @@ from dpcore.infer.engine import TreeEngine
 from dpcore.infer.evaluator import Evaluator
 from dpcore.registry import format_of
 from dpcore.settings import build_model
+from examples.se_e3_tebd import EXAMPLES, STRIP, example
 
 
 def places_of(model, frame, atom):

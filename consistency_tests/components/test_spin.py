@@ -4,7 +4,6 @@ import dataclasses as dc
 
 import numpy as np
 import pytest
-from examples.spin import EXAMPLES, PLAIN
 from harness import Backend, assert_close, assert_same
 
 from dpcore.errors import DPError
@@ -12,6 +11,7 @@ from dpcore.formats import Document
 from dpcore.infer import DeepPot
 from dpcore.models import SpinModel
 from dpcore.settings import build_model
+from examples.spin import EXAMPLES, PLAIN
 
 STEP = 1e-4
 BY_NAME = {e.name: e for e in EXAMPLES}

@@ -2,9 +2,6 @@
 
 import numpy as np
 import pytest
-from examples.se_a_ebd_v2 import EXAMPLES as STRIPPED
-from examples.se_a_tpe import EXAMPLES as TOLD
-from examples.se_a_tpe import embedding
 from harness import Backend, Way, assert_close, assert_same, engine_of
 from test_independent import neighbours, run_net, switch
 
@@ -16,6 +13,9 @@ from dpcore.models import StandardModel
 from dpcore.nn import MLP
 from dpcore.nn.known import scaled, with_known
 from dpcore.settings import build_model
+from examples.se_a_ebd_v2 import EXAMPLES as STRIPPED
+from examples.se_a_tpe import EXAMPLES as TOLD
+from examples.se_a_tpe import embedding
 
 MODELS = [e for e in [*TOLD, *STRIPPED] if isinstance(e.model.descriptor, SeATpe | SeAEbdV2)]
 

@@ -1,9 +1,9 @@
 """Examples of ``se_a_mask``."""
 
 import numpy as np
-from examples.example import standard
 
 from dpcore.descriptors import SeAMask
+from examples.example import standard
 
 
 def example(name, descriptor=None, fitting=None, **settings):

@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+
 from examples.example import Example, standard
 
 SMOOTH = {"smooth_type_embedding": True}

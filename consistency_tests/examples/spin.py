@@ -3,9 +3,9 @@
 import zlib
 
 import numpy as np
-from examples.example import RCUT, RCUT_SMTH, Example, lowest_precision, shaken
 
 from dpcore.settings import build_model
+from examples.example import RCUT, RCUT_SMTH, Example, lowest_precision, shaken
 
 PLAIN = {
     "type": "se_e2_a",

@@ -6,13 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from example_models import BY_NAME
-from examples.composites import SWITCH, THREE, TYPE_EMBEDDED, model, table
 
 from dpcore.errors import DPError
 from dpcore.formats import Document
 from dpcore.models import FrozenModel, LinearModel, PairTable, StandardModel, ZBLModel
 from dpcore.registry import format_of
 from dpcore_serialization.deepmd import UnwritableError, read_model, write_model
+from examples.composites import SWITCH, THREE, TYPE_EMBEDDED, model, table
 
 DATA = Path(__file__).parents[2] / "consistency_tests" / "data"
 
