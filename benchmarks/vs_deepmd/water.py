@@ -110,7 +110,15 @@ def save_system(folder: Path, cell: Frame, frames: int) -> None:
 # What tells the descriptors apart; they share the rest.
 DESCRIPTORS: dict[str, dict[str, object]] = {
     "se_e2_a": {"sel": [46, 92]},
-    "se_atten": {"sel": 120, "attn": 128, "attn_layer": 2, "attn_dotr": True},
+    # Without smooth attention DeePMD-kit's forces are wrong on pairs within some 1e-4 Å of the cutoff, where
+    # directions are shorter than what it adds to their length.
+    "se_atten": {
+        "sel": 120,
+        "attn": 128,
+        "attn_layer": 2,
+        "attn_dotr": True,
+        "smooth_type_embedding": True,
+    },
 }
 
 
