@@ -3,7 +3,7 @@
 import importlib
 from pathlib import Path
 
-from examples.example import CELL, RCUT, RCUT_SMTH, TYPES, Example, descriptors_of
+from examples.example import CELL, RCUT, RCUT_SMTH, TYPES, Example
 from examples.se_e2_a import EXAMPLES as PAIRWISE
 from examples.se_e2_a import example
 
@@ -19,7 +19,6 @@ __all__ = [
     "RCUT_SMTH",
     "TYPES",
     "Example",
-    "descriptors_of",
     "example",
 ]
 

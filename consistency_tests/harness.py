@@ -2,7 +2,7 @@
 
 import dataclasses as dc
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from enum import Enum
 from typing import Any, Self
@@ -15,8 +15,11 @@ from autograd.numpy.numpy_boxes import ArrayBox
 from dpcore.backend import Adapter, Capabilities
 from dpcore.backend.reference import XP, NumpyAdapter
 from dpcore.errors import DPError
+from dpcore.formats import Document
 from dpcore.frames import Frame
+from dpcore.infer.deep_eval import DeepEval
 from dpcore.infer.engine import TreeEngine
+from dpcore.infer.engine import engines_of as parts_of
 from dpcore.models import Model, Output
 from dpcore.registry import backend as adapter_of
 from dpcore.tree import map_arrays
@@ -75,17 +78,36 @@ def engine_of(
     model: Model, backend: Backend, dtype: str | None = None, way: Way = Way.PLAIN
 ) -> TreeEngine:
     """Return a fresh engine of a model in one part."""
-    tables = None if way is Way.TABLES else False
-    return TreeEngine(
-        model, backend.adapter(), dtype=dtype, tables=tables, kernels=way is not Way.PLAIN
-    )
+    return TreeEngine(model, backend.adapter(), **_options(dtype, way))
 
 
 def engines_of(
     model: Model, backend: Backend, dtype: str | None = None, way: Way = Way.PLAIN
 ) -> dict[str, TreeEngine]:
     """Return fresh engines of all parts of a model."""
-    return {name: engine_of(part, backend, dtype, way) for name, part in model.parts.items()}
+    return parts_of(model, backend.adapter(), **_options(dtype, way))
+
+
+def _options(dtype: str | None, way: Way) -> dict[str, Any]:
+    tables = None if way is Way.TABLES else False
+    return {"dtype": dtype, "tables": tables, "kernels": way is not Way.PLAIN}
+
+
+def assert_descriptors(model: Model, frames: Sequence[Frame], expected: Callable[..., Any]) -> None:
+    """Assert that descriptors are those that plain loops give for a frame and an atom.
+
+    Types of the frames after the first are rolled: these begin with an atom of another type.
+    """
+    frames = [
+        dc.replace(frame, types=np.roll(frame.types, 3 * n)) for n, frame in enumerate(frames)
+    ]
+    potential = DeepEval.from_document(Document(model), Backend.NUMPY.adapter(), tables=False)
+    coord, types = (np.stack([getattr(f, key) for f in frames]) for key in ("coord", "types"))
+    cell = None if frames[0].cell is None else np.stack([frame.cell for frame in frames])
+    found = potential.eval_descriptor(coord, cell, types, mixed_type=True)
+    for frame, rows in zip(frames, found, strict=True):
+        truth = [expected(model, frame, atom) for atom in (0, 5)]
+        assert_close(rows[[0, 5]], truth, 1e-12)
 
 
 def read_only(x: Any) -> Any:

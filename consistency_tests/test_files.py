@@ -13,7 +13,7 @@ from dpcore.fittings import FITTINGS
 from dpcore.formats import Document
 from dpcore.infer import DeepPot, load
 from dpcore.registry import format_of
-from dpcore.tree import Module, arrays, describe
+from dpcore.tree import Module, arrays, describe, inside
 from dpcore_serialization.deepmd import UnwritableError, write_model
 
 EVERY = pytest.mark.parametrize("example", EXAMPLES, ids=str)
@@ -112,17 +112,6 @@ def test_a_file_evaluates_on_any_backend(suffix, framework, tmp_path, predict):
     assert np.abs(out["energy"][0] - expected["energy"]).max() < 1e-12
 
 
-def modules_of(node):
-    """Return all modules of a tree."""
-    if isinstance(node, Module):
-        yield node
-        for name in type(node).__dataclass_fields__:
-            yield from modules_of(getattr(node, name))
-    elif isinstance(node, tuple):
-        for item in node:
-            yield from modules_of(item)
-
-
 def declaring(cls, name):
     """Return the class that a setting of a class comes from."""
     return next(c for c in reversed(cls.__mro__) if name in vars(c).get("__annotations__", {}))
@@ -143,7 +132,7 @@ UNUSED = {
 def test_examples_use_every_setting_of_every_component():
     """A setting that no example changes from its default would pass all tests unseen."""
     changed, everything = set(), set()
-    for part in [m for e in EXAMPLES for m in modules_of(e.model)]:
+    for part in [m for e in EXAMPLES for _, m in inside(e.model, Module)]:
         for name, field in type(part).__dataclass_fields__.items():
             if "doc" in field.metadata and name not in UNUSED:
                 setting = f"{declaring(type(part), name).__name__}.{name}"
@@ -155,7 +144,7 @@ def test_examples_use_every_setting_of_every_component():
 
 
 def test_every_component_has_an_example():
-    found = {type(part) for e in EXAMPLES for part in modules_of(e.model)}
+    found = {type(part) for e in EXAMPLES for _, part in inside(e.model, Module)}
     components = {*DESCRIPTORS.values(), *FITTINGS.values()}
     assert not {c.type_name for c in components - found}
 

@@ -10,7 +10,7 @@ from dpcore.fused.segments import TableMaker
 from dpcore.fused.table import TabulatedNet
 from dpcore.fused.tabulate import TOLERANCE, Net
 from dpcore.models import Model
-from dpcore.tree import Module, visit
+from dpcore.tree import Module, inside, visit
 
 
 @dataclass(frozen=True)
@@ -35,13 +35,7 @@ class Compression:
 
 def is_compressed(model: Model) -> bool:
     """Return whether a model has tables in place of embedding networks."""
-    found = []
-
-    def note(_: str, module: Module) -> None:
-        found.append(isinstance(module, TabulatedNet))
-
-    visit(model, note)
-    return any(found)
+    return any(True for _ in inside(model, TabulatedNet))
 
 
 def compress(
@@ -110,17 +104,12 @@ def compress(
 
 def _tabulable(model: Model) -> tuple[Model, dict[str, LocalDescriptor]]:
     """Return a model with its descriptors in the form for tables, and these by their paths."""
-    found: dict[str, LocalDescriptor] = {}
 
     def untyped(_: str, module: Module) -> Module | None:
         return module.untyped() if isinstance(module, LocalDescriptor) else None
 
-    def note(path: str, module: Module) -> None:
-        if isinstance(module, LocalDescriptor):
-            found[path] = module
-
     plain: Model = visit(model, untyped)
-    visit(plain, note)
+    found = dict(inside(plain, LocalDescriptor))
     if not found:
         raise DPError("the model has no embedding networks that tables could replace")
     return plain, found

@@ -10,12 +10,13 @@ import dataclasses as dc
 import functools
 import types
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, ClassVar, Self, TypeVar, dataclass_transform
 
 from dpcore.errors import DPError, suggest
 
 T = TypeVar("T", bound="Tree")
+M = TypeVar("M", bound="Module")
 
 MODULES: dict[str, type["Module"]] = {}
 
@@ -134,6 +135,19 @@ def visit(node: Any, function: Callable[[str, "Module"], "Module | None"], path:
         new = visit(value, function, f"{path}.{field.name}" if path else field.name)
         changes |= {} if new is value else {field.name: new}
     return node.with_(**changes) if changes else node
+
+
+def inside(node: Any, kind: type[M], path: str = "") -> Iterator[tuple[str, M]]:
+    """Yield all modules of a kind with their paths, a tree itself first, outer before inner ones."""
+    if isinstance(node, kind):
+        yield path, node
+    if isinstance(node, Tree):
+        for field in dc.fields(node):  # type: ignore[arg-type, unused-ignore]
+            where = f"{path}.{field.name}" if path else field.name
+            yield from inside(getattr(node, field.name), kind, where)
+    elif isinstance(node, tuple):
+        for number, item in enumerate(node):
+            yield from inside(item, kind, f"{path}.{number}")
 
 
 def leaves(node: Tree) -> dict[str, Leaf]:

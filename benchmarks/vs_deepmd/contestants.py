@@ -83,7 +83,9 @@ def peer_entry(suffix: str, mode: str) -> Entry:
 
 def peer_contestant(suffix: str, mode: str, python: str, model: Path) -> Contestant:
     """Return a file of the peer's as a contestant."""
-    return Contestant(peer_entry(suffix, mode), python, model)
+    # A checkpoint evaluated eagerly; compiled, it would be what a `.pth` is.
+    options = {"no_jit": True} if suffix == "pt" else {}
+    return Contestant(peer_entry(suffix, mode), python, model, options)
 
 
 def selected(names: Iterable[str], patterns: Sequence[str]) -> list[str]:

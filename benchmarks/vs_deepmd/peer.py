@@ -10,10 +10,12 @@ from pathlib import Path
 
 from benchmarks.vs_deepmd.process import Failure
 
-# Every suffix that its `convert-backend` writes and its `DeepPot` reads.
-SUFFIXES = ("pb", "pth", "pt2", "hlo", "savedmodel", "savedmodeltf", "dp")
+# Every suffix that its `convert-backend` writes and its `DeepPot` reads, and its PyTorch's checkpoints.
+SUFFIXES = ("pb", "pt", "pth", "pt2", "hlo", "savedmodel", "savedmodeltf", "dp")
 # Those that its `compress` takes, with the option that names their framework.
 COMPRESSIBLE = {"pb": "--tf", "pth": "--pt", "pt2": "--pt-expt", "hlo": "--jax", "dp": "--dp"}
+CHECKPOINT = Path(__file__).with_name("checkpoint.py")
+PROGRAM = ("-m", "deepmd")
 SECONDS = 600.0
 """How long making a file may take."""
 
@@ -45,7 +47,9 @@ class Peer:
         """
         target = self.model.with_suffix(f".{suffix}")
         if target != self.model:
-            self._run("convert-backend", str(self.model), str(target), makes=target)
+            files = str(self.model), str(target)
+            script = [str(CHECKPOINT)] if suffix == "pt" else [*PROGRAM, "convert-backend"]
+            self._run(*script, *files, makes=target)
         return target
 
     def compress(self, plain: Path) -> Path:
@@ -57,14 +61,14 @@ class Peer:
         suffix = plain.suffix.removeprefix(".")
         target = plain.with_stem("compressed")
         words = ("-i", str(plain), "-o", str(target), "-t", str(self.script))
-        self._run(COMPRESSIBLE[suffix], "compress", *words, makes=target)
+        self._run(*PROGRAM, COMPRESSIBLE[suffix], "compress", *words, makes=target)
         return target
 
     def _run(self, *words: str, makes: Path) -> None:
         _remove(makes)
         try:
             done = subprocess.run(  # noqa: S603  # an interpreter that the user names
-                [self.python, "-m", "deepmd", *words],
+                [self.python, *words],
                 # Compressing leaves files in the working folder.
                 cwd=self.model.parent,
                 env=dict(self.variables),

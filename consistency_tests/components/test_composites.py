@@ -280,7 +280,10 @@ def test_below_a_table_there_is_no_energy(predict):
     whole = table()
     potential = DeepPot.from_document(Document(whole), adapter)
     coord = np.array([[[0.0, 0.0, 0.0], [whole.lower - 1e-3, 0.0, 0.0]]])
-    assert np.isnan(potential.evaluate(coord, None, [0, 1])["energy"]).all()
+    with pytest.raises(
+        DPError, match=r"frame 1: the model's energy is not finite; .* 0 and 1, are "
+    ):
+        potential.evaluate(np.concatenate([1.1 * coord, coord]), None, [0, 1])
     (result,) = predict(whole, [Frame(coord[0] * 1.1, np.array([0, 1]))])
     assert np.abs(result["energy"]) > 1e-3
 

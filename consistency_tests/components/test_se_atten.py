@@ -6,7 +6,7 @@ import math
 import numpy as np
 import pytest
 from example_models import BY_NAME
-from harness import Backend, Way, assert_close, assert_same, engine_of
+from harness import Backend, Way, assert_close, assert_descriptors, assert_same, engine_of
 from numpy.polynomial.legendre import Legendre
 from test_independent import neighbours, run_net, switch
 
@@ -17,7 +17,6 @@ from dpcore.descriptors.paired import PairedMoments
 from dpcore.errors import DPError
 from dpcore.formats import Document
 from dpcore.frames import Frame
-from dpcore.infer import DeepPot
 from dpcore.nn.electrons import SYMBOLS, configuration_vector, occupation
 from dpcore.nn.type_embedding import TypeEmbedding
 from dpcore.registry import format_of
@@ -133,18 +132,8 @@ UNUSUAL = [
     "one", [e for e in EXAMPLES if e.precision != "float16"] + UNUSUAL, ids=str
 )
 def test_descriptors(one, periodic):
-    model = one.double()
-    # The second frame begins with an atom of another type.
-    frames = [one.frame(periodic=periodic), one.frame(periodic=periodic, seed=1)]
-    types = np.stack([frames[0].types, np.roll(frames[1].types, 3)])
-    potential = DeepPot.from_document(Document(model), Backend.NUMPY.adapter(), tables=False)
-    coord = np.stack([frame.coord for frame in frames])
-    cell = np.stack([frame.cell for frame in frames]) if periodic else None
-    found = potential.eval_descriptor(coord, cell, types, mixed_type=True)
-    for number, frame in enumerate(frames):
-        moved = type(frame)(frame.coord, types[number], frame.cell)
-        truth = [described(model, moved, atom) for atom in (0, 5)]
-        assert_close(found[number][[0, 5]], truth, 1e-12)
+    frames = [one.frame(periodic=periodic, seed=seed) for seed in (0, 1)]
+    assert_descriptors(one.double(), frames, described)
 
 
 @pytest.mark.parametrize("one", UNUSUAL, ids=str)

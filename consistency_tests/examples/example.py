@@ -6,7 +6,6 @@ a formula can go missing unseen.
 
 import dataclasses as dc
 import zlib
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +16,7 @@ from dpcore.descriptors.descriptor import DESCRIPTORS
 from dpcore.fittings import FITTINGS
 from dpcore.frames import Frame
 from dpcore.models import Model, StandardModel
-from dpcore.tree import Leaf, Tree, map_arrays, rebuild
+from dpcore.tree import Leaf, inside, map_arrays, rebuild
 
 RCUT, RCUT_SMTH = 3.2, 1.2
 CELL = np.array([[5.0, 0.0, 0.0], [0.6, 4.8, 0.0], [-0.4, 0.7, 5.2]])
@@ -89,20 +88,8 @@ class Example:
         """
         return not self.smooth or any(
             bool(getattr(d, "exclude_types", ())) and np.any(getattr(d, "davg", 0.0))
-            for d in descriptors_of(self.model)
+            for _, d in inside(self.model, Descriptor)
         )
-
-
-def descriptors_of(node: Any) -> Iterator[Descriptor]:
-    """Return all descriptors of a tree."""
-    if isinstance(node, Descriptor):
-        yield node
-    if isinstance(node, Tree):
-        for field in dc.fields(node):  # type: ignore[arg-type, unused-ignore]
-            yield from descriptors_of(getattr(node, field.name))
-    elif isinstance(node, tuple):
-        for item in node:
-            yield from descriptors_of(item)
 
 
 def shaken(model: Any, rng: np.random.Generator, *, by_place: bool = False) -> Any:
@@ -114,7 +101,7 @@ def shaken(model: Any, rng: np.random.Generator, *, by_place: bool = False) -> A
         by_place: give each place of ``sel`` and each of x, y and z statistics of its own, which no training
             does but every formula has to get right.
     """
-    fixed = {id(d.davg) for d in descriptors_of(model) if getattr(d, "set_davg_zero", False)}
+    fixed = {id(d.davg) for _, d in inside(model, Descriptor) if getattr(d, "set_davg_zero", False)}
 
     def uniform(like: np.ndarray, low: float, high: float) -> np.ndarray:
         return rng.uniform(low, high, like.shape)
@@ -136,20 +123,17 @@ def shaken(model: Any, rng: np.random.Generator, *, by_place: bool = False) -> A
             return mean.astype(value.dtype)
         if name == "dstd":
             return by_type(value, 0.3, 0.8).astype(value.dtype)
-        if name in {"fparam_inv_std", "aparam_inv_std", "out_std"}:
+        if name in {"fparam_inv_std", "aparam_inv_std"}:
             return uniform(value, 0.3, 0.8).astype(value.dtype)
-        if name in {
-            "fparam_avg",
-            "aparam_avg",
-            "bias_atom_e",
-            "out_bias",
-            "case_embd",
-            "constant_matrix",
-        }:
+        if name in {"fparam_avg", "aparam_avg", "bias_atom_e", "case_embd", "constant_matrix"}:
             return uniform(value, -1.0, 1.0).astype(value.dtype)
         return value
 
-    return rebuild(model, shake)
+    def shake_output(path: str, leaf: Leaf) -> Any:
+        name, ends = path.rpartition(".")[2], {"out_bias": (-1.0, 1.0), "out_std": (0.3, 0.8)}
+        return uniform(leaf.value, *ends[name]) if name in ends else leaf.value
+
+    return rebuild(rebuild(model, shake), shake_output)
 
 
 def standard(

@@ -81,7 +81,7 @@ def _sel(model: "Model") -> Any:
 def _parts(model: "Model") -> dict[str, Any]:
     """Return what the models inside a model are made of, by path."""
     from dpcore.models import Model
-    from dpcore.models.survey import inside
+    from dpcore.tree import inside
 
     return {
         path: {"kind": part.type_name, "type_map": list(part.type_map), "rcut": part.rcut}
@@ -113,7 +113,7 @@ def _fittings(file: ModelFile) -> dict[str, Any]:
 
 def _components(model: Module, kind: type[Module]) -> dict[str, Any]:
     """Return the settings of all components of a kind; by path if there are several or none at the top."""
-    from dpcore.models.survey import inside
+    from dpcore.tree import inside
 
     found = list(inside(model, kind))
     outer = [path for path, _ in found]
@@ -124,7 +124,7 @@ def _components(model: Module, kind: type[Module]) -> dict[str, Any]:
 
 def _described(module: Module, kind: type[Module]) -> dict[str, Any]:
     """Return the settings of a component, and those of its children of the same kind."""
-    from dpcore.models.survey import inside
+    from dpcore.tree import inside
 
     below = {
         path: {"type": m.type_name, **_settings(m)} for path, m in inside(module, kind) if path

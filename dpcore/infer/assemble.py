@@ -105,11 +105,12 @@ class Assembly:
         return View(
             blocks=tuple(
                 tuple(
-                    self._block(number, kind, [members], ("neighbour", number, t, kind), sel)
+                    self._block(
+                        number, kind, [members], ("neighbour", number, members.type or 0, kind), sel
+                    )
                     for kind, sel in enumerate(selection.sel)
                 )
                 for members in chosen
-                for t in [members.type or 0]
             )
         )
 

@@ -2,7 +2,7 @@
 
 from dpcore.descriptors.descriptor import Descriptor
 from dpcore.models import Model
-from dpcore.tree import Module, visit
+from dpcore.tree import inside
 
 # Large enough for matrix products, small enough for cache and memory: without kernels the rows of all
 # embeddings are held at once.
@@ -19,12 +19,6 @@ def batch_atoms(model: Model, device: str = "cpu") -> int:
         device: where it is evaluated, in words.
     """
     most = _ATOMS_FUSED if model.is_fused else _ATOMS
-    needed = [1]
-
-    def note(_: str, module: Module) -> None:
-        if isinstance(module, Descriptor):
-            needed.append(module.rows)
-
-    visit(model, note)
+    needed = max((part.rows for _, part in inside(model, Descriptor)), default=1)
     rows = _ROWS if device.startswith("cpu") else _ROWS_OF_DEVICES
-    return max(1, min(most, rows // max(needed)))
+    return max(1, min(most, rows // max(needed, 1)))

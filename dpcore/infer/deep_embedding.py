@@ -11,8 +11,9 @@ from dpcore.errors import DPError
 from dpcore.fittings import Fitting
 from dpcore.frames import Floats, Frame
 from dpcore.models import Model
-from dpcore.models.survey import fitting_of, inside, models_in
+from dpcore.models.survey import fitting_of, models_in
 from dpcore.nn.type_embedding import TypeEmbedding
+from dpcore.tree import inside
 
 
 def type_embeddings(model: Model) -> NDArray[np.float64]:

@@ -13,7 +13,8 @@ from dpcore.formats import Document
 from dpcore.frames import Floats, Frame
 from dpcore.infer.deep_embedding import LastHidden, type_embeddings
 from dpcore.infer.deep_facts import Facts
-from dpcore.infer.engine import TreeEngine
+from dpcore.infer.engine import engines_of
+from dpcore.infer.finite import check_finite
 from dpcore.infer.inputs import frames_from_arrays
 from dpcore.infer.opening import OpenedModel, open_model
 from dpcore.infer.whole import WholeEvaluator
@@ -63,10 +64,8 @@ class DeepEval(Facts):
         tables: bool | None = None,
     ) -> Self:
         """Make an evaluator of a model that is already in memory."""
-        engines = {
-            name: TreeEngine(part, adapter, device=device, dtype=dtype, tables=tables)
-            for name, part in document.model.parts.items()
-        }
+        options = {"device": device, "dtype": dtype, "tables": tables}
+        engines = engines_of(document.model, adapter, **options)
         return cls.from_opened(OpenedModel(document, engines))
 
     @classmethod
@@ -122,10 +121,14 @@ class DeepEval(Facts):
             ``force_mag (nframes, natoms, 3)``, eV/μB, and ``mask_mag (nframes, natoms, 1)``. Derivatives
             of a vector have its axis before their own. ``mask (nframes, natoms)`` is 1 where an atom
             counts.
+
+        Raises:
+            DPError: input that does not fit the model, or a prediction that is not finite.
         """
         given = coords, cells, atom_types, fparam, aparam
         frames = frames_from_arrays(self.model, *given, spin=spin, pbc=pbc, mixed_type=mixed_type)
         predictions = self._evaluator.predict(frames)
+        check_finite(frames, predictions, self.model.rcut)
         return {name: np.stack([p[name] for p in predictions]) for name in predictions[0]}
 
     def eval_descriptor(

@@ -5,7 +5,8 @@ from typing import Any
 
 from dpcore.formats import Document
 from dpcore.models import Model, Output
-from dpcore.models.survey import inside, parameter_counts, unselected_types
+from dpcore.models.survey import parameter_counts, unselected_types
+from dpcore.tree import inside
 
 
 class Facts:

@@ -154,6 +154,11 @@ class TreeEngine:
             return {name: adapter.to_numpy(value) for name, value in outputs.items()}
 
 
+def engines_of(model: Model, adapter: Adapter, **options: Any) -> dict[str, TreeEngine]:
+    """Return an engine for each part of a model; ``options`` are those of :class:`TreeEngine`."""
+    return {name: TreeEngine(part, adapter, **options) for name, part in model.parts.items()}
+
+
 @dataclass(frozen=True)
 class _Ready:
     """Hold a model on its device, with the functions that evaluate it.

@@ -7,7 +7,7 @@ from typing import cast
 
 from dpcore.backend import Exporter
 from dpcore.formats import Document
-from dpcore.infer.engine import Engine, TreeEngine
+from dpcore.infer.engine import Engine, engines_of
 from dpcore.registry import backend as adapter_of
 from dpcore.registry import canonical_backend, format_of
 
@@ -52,10 +52,5 @@ def open_model(
     as_compiled = dtype is None and not compiled and not tables
     if form.compiled and name == form.backend and as_compiled:
         return OpenedModel(document, cast("Exporter", adapter).load(Path(path), document, device))
-    engines = {
-        name: TreeEngine(
-            part, adapter, device=device, dtype=dtype, compiled=compiled, tables=tables
-        )
-        for name, part in document.model.parts.items()
-    }
-    return OpenedModel(document, engines)
+    options = {"device": device, "dtype": dtype, "compiled": compiled, "tables": tables}
+    return OpenedModel(document, engines_of(document.model, adapter, **options))

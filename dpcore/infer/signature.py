@@ -142,22 +142,21 @@ class _Writer:
         limits = [selection.most] if selection.mixed else selection.sel
         rows = (
             tuple(
-                self.block(f"views.{number}.blocks.{row}.{kind}", row, limit, selection)
-                for kind, limit in enumerate(limits)
+                self.block(number, row, kind, limit, selection) for kind, limit in enumerate(limits)
             )
             for row in range(groups)
         )
         return View(mixed=selection.mixed, blocks=tuple(rows))
 
-    def block(self, path: str, row: int, limit: int, selection: Selection) -> Neighbours:
+    def block(self, view: int, row: int, kind: int, limit: int, selection: Selection) -> Neighbours:
         limit = min(limit, selection.most)
         width: str | int = limit
         if limit > 1 and not selection.full:
             # Blocks of mixed types are put together, so that they are equally wide.
-            _, view, _, _, kind = path.split(".")
             width = f"k{view}" if selection.mixed else f"k{view}_{row}_{kind}"
             self.limits[width] = limit
         sizes: tuple[str | int, ...] = (f"n{row}", width)
+        path = f"views.{view}.blocks.{row}.{kind}"
         return Neighbours(
             displacement=self.add(f"{path}.displacement", "float64", (*sizes, 3)),
             index=self.add(f"{path}.index", "int64", sizes),

@@ -1,4 +1,4 @@
-"""What energy models other than the standard one share: excluded types and an output bias."""
+"""What models with output statistics of their own share: excluded types and an output bias."""
 
 from typing import Any
 
@@ -13,11 +13,11 @@ from dpcore.tree import buffer, setting
 from dpcore.xp import as_type_of, shape
 
 
-class BiasedEnergy(Model):
-    """Base of models of the energy that have an output bias of their own."""
+class BiasedModel(Model):
+    """Base of models that have an output bias of their own."""
 
     type_map: tuple[str, ...] = setting(doc="names of the atom types")
-    atom_exclude_types: tuple[int, ...] = setting((), doc="types whose atomic energy is zero")
+    atom_exclude_types: tuple[int, ...] = setting((), doc="types whose atomic property is zero")
     pair_exclude_types: tuple[tuple[int, int], ...] = setting(
         (), doc="type pairs that are no neighbours of each other"
     )
@@ -29,11 +29,20 @@ class BiasedEnergy(Model):
 
     def __post_init__(self) -> None:
         ntypes = len(self.type_map)
+        excluded = {"atom_exclude_types": self.atom_exclude_types}
+        excluded["pair_exclude_types"] = tuple(t for pair in self.pair_exclude_types for t in pair)
+        for key, types in excluded.items():
+            for t in types:
+                if not 0 <= t < ntypes:
+                    raise DPError(f"model.{key}: there is no type {t}; allowed: 0 … {ntypes - 1}")
+        needed = (1, ntypes, self.output.size)
         for key in ("out_bias", "out_std"):
-            found, needed = shape(getattr(self, key)), (1, ntypes, 1)
-            if found != needed:
-                raise DPError(f"model.{key}: shape {found}; {needed} is needed")
-        check_types(ntypes, self.atom_exclude_types, self.pair_exclude_types)
+            if shape(getattr(self, key)) != needed:
+                raise DPError(f"model.{key}: shape {shape(getattr(self, key))}; {needed} is needed")
+
+
+class BiasedEnergy(BiasedModel):
+    """Base of models of the energy other than the standard one."""
 
     @property
     def output(self) -> Output:
@@ -46,17 +55,7 @@ class BiasedEnergy(Model):
         return zeroed(energy, batch, self.atom_exclude_types)
 
 
-def check_types(
-    ntypes: int, atoms: tuple[int, ...], pairs: tuple[tuple[int, int], ...], where: str = "model"
-) -> None:
-    """Raise a one-line error for excluded types that there are not."""
-    excluded = {"atom_exclude_types": atoms, "pair_exclude_types": [t for p in pairs for t in p]}
-    for key, types in excluded.items():
-        for t in types:
-            if not 0 <= t < ntypes:
-                raise DPError(f"{where}.{key}: there is no type {t}; allowed: 0 … {ntypes - 1}")
-
-
-def neutral_bias(ntypes: int) -> dict[str, Any]:
-    """Return the output statistics of an energy that is not biased."""
-    return {"out_bias": np.zeros((1, ntypes, 1)), "out_std": np.ones((1, ntypes, 1))}
+def neutral_statistics(ntypes: int, output: Output = ENERGY) -> dict[str, Any]:
+    """Return the output statistics of a model that is neither biased nor scaled."""
+    sizes = (1, ntypes, output.size)
+    return {"out_bias": np.zeros(sizes), "out_std": np.ones(sizes)}

@@ -7,11 +7,10 @@ import numpy as np
 from dpcore.batch import Batch
 from dpcore.descriptors.descriptor import Descriptor
 from dpcore.errors import DPError
-from dpcore.models.biased import neutral_bias
+from dpcore.models.biased import neutral_statistics
 from dpcore.models.composite import Composite
 from dpcore.models.model import Model
-from dpcore.models.survey import inside
-from dpcore.tree import setting
+from dpcore.tree import inside, setting
 
 WEIGHTS = ("mean", "sum")
 
@@ -49,7 +48,7 @@ class LinearModel(Composite, name="linear_ener"):
         **settings: Any,
     ) -> Self:
         """Return the sum of models, without a bias of its own."""
-        neutral = neutral_bias(len(type_map))
+        neutral = neutral_statistics(len(type_map))
         return cls(models=models, type_map=type_map, weights=weights, **neutral, **settings)
 
     @property

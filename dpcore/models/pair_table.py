@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from dpcore.batch import Batch, by_block, centre_types, neighbour_types
 from dpcore.errors import DPError
-from dpcore.models.biased import BiasedEnergy, neutral_bias
+from dpcore.models.biased import BiasedEnergy, neutral_statistics
 from dpcore.models.pair_spline import reaching, read_table, spline
 from dpcore.neighbours.selection import Selection
 from dpcore.tree import buffer, setting
@@ -101,7 +101,7 @@ class PairTable(BiasedEnergy, name="pairtab"):
             rows=rows,
             grid=np.array([lower, spacing, intervals, ntypes], np.float64),
             cubics=spline(rows, ntypes),
-            **neutral_bias(ntypes),
+            **neutral_statistics(ntypes),
             **settings,
         )
 

@@ -3,35 +3,21 @@
 from collections.abc import Collection
 from typing import Any, Self
 
-import numpy as np
-
 from dpcore.batch import Batch
 from dpcore.descriptors.descriptor import Descriptor
 from dpcore.errors import DPError
 from dpcore.fittings.by_type import zeroed
 from dpcore.fittings.fitting import Fitting
-from dpcore.models.model import Model
+from dpcore.models.biased import BiasedModel, neutral_statistics
 from dpcore.neighbours.selection import Selection
 from dpcore.output import Output
-from dpcore.tree import buffer, setting
-from dpcore.xp import shape
 
 
-class StandardModel(Model, name="standard"):
+class StandardModel(BiasedModel, name="standard"):
     """A property of each atom from its surroundings; its sum or mean is the property of a frame."""
 
-    type_map: tuple[str, ...] = setting(doc="names of the atom types")
-    atom_exclude_types: tuple[int, ...] = setting((), doc="types whose atomic property is zero")
-    pair_exclude_types: tuple[tuple[int, int], ...] = setting(
-        (), doc="type pairs that are no neighbours of each other"
-    )
-    preset_out_bias: tuple[float | tuple[float, ...] | None, ...] | None = setting(
-        None, doc="output bias of each type; None leaves a type to the fit"
-    )
     descriptor: Descriptor
     fitting: Fitting
-    out_bias: Any = buffer(exact=True)
-    out_std: Any = buffer(exact=True)
 
     def __post_init__(self) -> None:
         ntypes = len(self.type_map)
@@ -46,8 +32,7 @@ class StandardModel(Model, name="standard"):
         silent = {*self.atom_exclude_types, *self.fitting.unselected_types}
         if silent != set(self.atom_exclude_types):
             object.__setattr__(self, "atom_exclude_types", tuple(sorted(silent)))
-        self._check_types(ntypes)
-        self._check_statistics(ntypes)
+        super().__post_init__()
         self.fitting.check_descriptor(self.descriptor)
         if self.fitting.numb_aparam < self.descriptor.numb_aparam:
             raise DPError(
@@ -59,28 +44,8 @@ class StandardModel(Model, name="standard"):
     @classmethod
     def create(cls, descriptor: Descriptor, fitting: Fitting, **settings: Any) -> Self:
         """Return a model with neutral output statistics."""
-        sizes = (1, len(settings["type_map"]), fitting.output.size)
-        return cls(
-            descriptor=descriptor,
-            fitting=fitting,
-            out_bias=np.zeros(sizes),
-            out_std=np.ones(sizes),
-            **settings,
-        )
-
-    def _check_types(self, ntypes: int) -> None:
-        excluded = {"atom_exclude_types": self.atom_exclude_types}
-        excluded["pair_exclude_types"] = tuple(t for pair in self.pair_exclude_types for t in pair)
-        for key, types in excluded.items():
-            for t in types:
-                if not 0 <= t < ntypes:
-                    raise DPError(f"model.{key}: there is no type {t}; allowed: 0 … {ntypes - 1}")
-
-    def _check_statistics(self, ntypes: int) -> None:
-        needed = (1, ntypes, self.output.size)
-        for key in ("out_bias", "out_std"):
-            if shape(getattr(self, key)) != needed:
-                raise DPError(f"model.{key}: shape {shape(getattr(self, key))}; {needed} is needed")
+        neutral = neutral_statistics(len(settings["type_map"]), fitting.output)
+        return cls(descriptor=descriptor, fitting=fitting, **neutral, **settings)
 
     @property
     def output(self) -> Output:

@@ -1,27 +1,8 @@
 """What models are made of, whatever they are."""
 
-import dataclasses as dc
-from collections.abc import Iterator
-from typing import Any, TypeVar
-
 from dpcore.fittings import Fitting
 from dpcore.models.model import Model
-from dpcore.tree import Module, Tree, leaves
-
-T = TypeVar("T", bound=Module)
-
-
-def inside(node: Any, kind: type[T], path: str = "") -> Iterator[tuple[str, T]]:
-    """Yield all modules of a kind with their paths, a tree itself first, outer before inner ones."""
-    if isinstance(node, kind):
-        yield path, node
-    if isinstance(node, Tree):
-        for field in dc.fields(node):  # type: ignore[arg-type, unused-ignore]
-            where = f"{path}.{field.name}" if path else field.name
-            yield from inside(getattr(node, field.name), kind, where)
-    elif isinstance(node, tuple):
-        for number, item in enumerate(node):
-            yield from inside(item, kind, f"{path}.{number}")
+from dpcore.tree import inside, leaves
 
 
 def models_in(model: Model) -> list[Model]:

@@ -6,7 +6,7 @@ from dpcore.batch import Batch, by_block
 from dpcore.descriptors.environment import switch_function
 from dpcore.errors import DPError
 from dpcore.fittings.by_type import of_types
-from dpcore.models.biased import neutral_bias
+from dpcore.models.biased import neutral_statistics
 from dpcore.models.composite import Composite
 from dpcore.models.model import Model
 from dpcore.models.pair_table import PairTable
@@ -55,7 +55,10 @@ class ZBLModel(Composite, name="zbl"):
     ) -> Self:
         """Return an interpolation without a bias of its own."""
         return cls(
-            models=(model, table), type_map=type_map, **neutral_bias(len(type_map)), **settings
+            models=(model, table),
+            type_map=type_map,
+            **neutral_statistics(len(type_map)),
+            **settings,
         )
 
     def atomic(self, batch: Batch, displacement: Any) -> Any:

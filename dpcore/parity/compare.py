@@ -14,7 +14,7 @@ from dpcore.backend.adapter import Adapter
 from dpcore.errors import DPError
 from dpcore.formats import Document
 from dpcore.frames import Floats
-from dpcore.infer.engine import TreeEngine
+from dpcore.infer.engine import engines_of
 from dpcore.infer.whole import WholeEvaluator
 from dpcore.parity.quantities import Quantity, Values, quantities_of, values_of
 from dpcore.parity.result import (
@@ -193,17 +193,8 @@ def _evaluated(adapter: Adapter, task: _Task) -> BackendResult:
     frames = [sample.frame for sample in task.samples]
     start = time.perf_counter()
     model = task.document.model
-    engines = {
-        name: TreeEngine(
-            part,
-            adapter,
-            device=device,
-            dtype=task.dtype,
-            tables=task.tables,
-            kernels=task.kernels,
-        )
-        for name, part in model.parts.items()
-    }
+    options = {"dtype": task.dtype, "tables": task.tables, "kernels": task.kernels}
+    engines = engines_of(model, adapter, device=device, **options)
     evaluator, engine = WholeEvaluator(model, engines), next(iter(engines.values()))
     natoms = np.array([sample.natoms for sample in task.samples])
     predictions = evaluator.predict(frames)

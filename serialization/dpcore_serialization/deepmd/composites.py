@@ -6,9 +6,10 @@ import numpy as np
 
 from dpcore.errors import DPError
 from dpcore.models import FrozenModel, LinearModel, Model, PairTable, StandardModel, ZBLModel
-from dpcore.models.biased import BiasedEnergy
+from dpcore.models.biased import BiasedModel
 from dpcore.tree import check_kinds
-from dpcore_serialization.deepmd.fields import Fields, UnwritableError, as_list, as_tuple, pairs
+from dpcore_serialization.deepmd.biased import read_biased, write_biased
+from dpcore_serialization.deepmd.fields import Fields, UnwritableError, as_list, as_tuple
 
 _SWITCH = ("sw_rmin", "sw_rmax", "smin_alpha")
 
@@ -16,7 +17,7 @@ _SWITCH = ("sw_rmin", "sw_rmax", "smin_alpha")
 def read_linear(data: Any, path: str) -> LinearModel:
     """Read a weighted sum of energies."""
     with Fields(data, path, version=3) as fields:
-        shared = _read_shared(fields)
+        shared = read_biased(fields)
         weights = as_tuple(fields.take("weights", "mean"))
         models = _read_parts(fields)
     check_kinds(LinearModel, {"weights": weights}, path)
@@ -26,13 +27,16 @@ def read_linear(data: Any, path: str) -> LinearModel:
 def write_linear(model: LinearModel) -> dict[str, Any]:
     """Write a weighted sum of energies."""
     weights = as_list(model.weights)
-    return _shared(model, "linear", 3) | {"models": _write_parts(model.models), "weights": weights}
+    return write_biased(model, "linear", 3) | {
+        "models": _write_parts(model.models),
+        "weights": weights,
+    }
 
 
 def read_zbl(data: Any, path: str) -> ZBLModel:
     """Read an interpolation between a model and a table."""
     with Fields(data, path, version=2) as fields:
-        shared = _read_shared(fields)
+        shared = read_biased(fields)
         fields.skip("weights")
         switch = {key: fields.take(key) for key in _SWITCH}
         models = _read_parts(fields)
@@ -50,13 +54,13 @@ def write_zbl(model: ZBLModel) -> dict[str, Any]:
         raise UnwritableError("model.srtab_add_bias: DeePMD-kit's kinds of file know true alone")
     switch = {key: getattr(model, key) for key in _SWITCH}
     parts = {"models": _write_parts(model.models), "weights": "mean"}
-    return _shared(model, "zbl", 2) | parts | switch
+    return write_biased(model, "zbl", 2) | parts | switch
 
 
 def read_pair_table(data: Any, path: str) -> PairTable:
     """Read a table of pair energies."""
     with Fields(data, path, version=2) as fields:
-        shared = _read_shared(fields)
+        shared = read_biased(fields)
         settings = {
             "rcut": fields.take("rcut"),
             "sel": as_tuple(fields.take("sel")),
@@ -101,7 +105,7 @@ def write_pair_table(model: PairTable) -> dict[str, Any]:
         "nspline": model.intervals,
         "@variables": {"vdata": model.rows, "tab_info": model.grid, "tab_data": model.cubics},
     }
-    return _shared(model, "pairtab", 2) | {"tab": table, "rcut": model.rcut, "sel": model.most}
+    return write_biased(model, "pairtab", 2) | {"tab": table, "rcut": model.rcut, "sel": model.most}
 
 
 def write_frozen(model: FrozenModel) -> dict[str, Any]:
@@ -120,39 +124,6 @@ def write_frozen(model: FrozenModel) -> dict[str, Any]:
     return write_model(model.model)
 
 
-def _read_shared(fields: Fields) -> dict[str, Any]:
-    """Read what all energies with a bias of their own have."""
-    fields.skip("type", "rcond", "min_nbor_dist")
-    preset = fields.take("preset_out_bias", None)
-    if preset and (not isinstance(preset, dict) or preset.keys() != {"energy"}):
-        raise DPError(f"{fields.path}.preset_out_bias: a table with the key 'energy' is expected")
-    settings = {
-        "type_map": as_tuple(fields.take("type_map")),
-        "atom_exclude_types": as_tuple(fields.take("atom_exclude_types", [])),
-        "pair_exclude_types": pairs(fields.take("pair_exclude_types", [])),
-        "preset_out_bias": as_tuple(preset["energy"]) if preset else None,
-    }
-    check_kinds(BiasedEnergy, settings, fields.path)
-    with Fields(fields.take("@variables"), f"{fields.path}.@variables") as variables:
-        return settings | {key: variables.array(key, 3) for key in ("out_bias", "out_std")}
-
-
-def _shared(model: BiasedEnergy, kind: str, version: int) -> dict[str, Any]:
-    """Return the entries of all energies with a bias of their own."""
-    preset = as_list(model.preset_out_bias)
-    return {
-        "@class": "Model",
-        "type": kind,
-        "@version": version,
-        "type_map": list(model.type_map),
-        "atom_exclude_types": list(model.atom_exclude_types),
-        "pair_exclude_types": as_list(model.pair_exclude_types),
-        "preset_out_bias": None if preset is None else {"energy": preset},
-        "rcond": None,
-        "@variables": {"out_bias": model.out_bias, "out_std": model.out_std},
-    }
-
-
 def _read_parts(fields: Fields) -> tuple[Model, ...]:
     """Read the parts of a model."""
     parts = fields.take("models")
@@ -166,7 +137,7 @@ def _read_part(data: Any, path: str) -> Model:
     from dpcore_serialization.deepmd.models import read_model
 
     part = read_model(data, path)
-    if not isinstance(part, (StandardModel, BiasedEnergy)):
+    if not isinstance(part, BiasedModel):
         raise DPError(f"{path}.type: a model of type {part.type_name!r} is no part of others")
     return part
 
