@@ -21,6 +21,7 @@ class Capabilities:
     Attributes:
         jit: compiled evaluation is on by default; batches are padded to a few sizes for it.
         compile_on_request: evaluation can be compiled when the user asks for it.
+        rows: how many rows of embeddings are best held at once on a processor.
         kernels: kinds of device that fused kernels exist for.
         devices: kinds of device it may run on.
         exports: suffixes of the compiled files it writes and runs.
@@ -28,6 +29,7 @@ class Capabilities:
 
     jit: bool = False
     compile_on_request: bool = False
+    rows: int = 1 << 17
     kernels: tuple[str, ...] = ("cpu",)
     devices: tuple[str, ...] = ("cpu",)
     exports: tuple[str, ...] = ()

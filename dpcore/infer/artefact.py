@@ -35,7 +35,7 @@ class ArtefactEngine:
         ready = model.prepared()
         self.selections: Sequence[Selection] = ready.selections
         self._inputs = signature(ready)
-        self.batch_atoms = batch_atoms(ready, device)
+        self.batch_atoms = batch_atoms(ready, adapter.capabilities, device)
         self._tree: TreeEngine | None = None
         self._reach, self._told = model.reach, False
 

@@ -1,24 +1,35 @@
 """How many atoms are best evaluated together."""
 
+from dpcore.backend.adapter import Capabilities
 from dpcore.descriptors.descriptor import Descriptor
+from dpcore.infer.assemble import ntypes_of
 from dpcore.models import Model
 from dpcore.tree import inside
 
 # Large enough for matrix products, small enough for cache and memory: without kernels the rows of all
 # embeddings are held at once.
 _ATOMS, _ATOMS_FUSED = 512, 1024
-# What a processor's caches, and the memory of other devices, bear of such rows.
-_ROWS, _ROWS_OF_DEVICES = 1 << 17, 1 << 21
+# What the memory of other devices than processors bears of such rows.
+_ROWS_OF_DEVICES = 1 << 21
+# Compiled programs are slow on groups of fewer centres than this, if so many rows can be held for them.
+_GROUP, _ROWS_OF_GROUPS = 8, 1 << 19
 
 
-def batch_atoms(model: Model, device: str = "cpu") -> int:
+def batch_atoms(model: Model, capabilities: Capabilities, device: str = "cpu") -> int:
     """Return how many atoms of a model are best evaluated together.
 
     Args:
         model: the model, made ready.
+        capabilities: what the backend is good at.
         device: where it is evaluated, in words.
     """
     most = _ATOMS_FUSED if model.is_fused else _ATOMS
     needed = max((part.rows for _, part in inside(model, Descriptor)), default=1)
-    rows = _ROWS if device.startswith("cpu") else _ROWS_OF_DEVICES
-    return max(1, min(most, rows // max(needed, 1)))
+    rows = capabilities.rows if device.startswith("cpu") else _ROWS_OF_DEVICES
+    atoms = rows // max(needed, 1)
+    if capabilities.jit:
+        mixed = all(selection.mixed for selection in model.selections)
+        groups = 1 if mixed else ntypes_of(model.selections)
+        # Lengths are padded to multiples of 4.
+        atoms = max(atoms - atoms % 4, min(_GROUP * groups, _ROWS_OF_GROUPS // max(needed, 1)))
+    return max(1, min(most, atoms))

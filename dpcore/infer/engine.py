@@ -92,7 +92,7 @@ class TreeEngine:
         self._kernels = adapter.kernels(self._device) if kernels else ()
         self._default = self._ready(tables=tables)
         self.selections: Sequence[Selection] = self._default.model.selections
-        self.batch_atoms = batch_atoms(self._default.model, self.device)
+        self.batch_atoms = batch_atoms(self._default.model, adapter.capabilities, self.device)
         self._networks: _Ready | None = None
         self.beyond_tables, self._told = 0, False
 

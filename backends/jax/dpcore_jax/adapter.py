@@ -21,7 +21,10 @@ class JaxAdapter:
     """Evaluate models with JAX."""
 
     name = "jax"
-    capabilities = Capabilities(jit=True, devices=("cpu", "cuda", "tpu"), exports=("jaxexport",))
+    # Programs of XLA slow down sooner than others when their rows outgrow the caches.
+    capabilities = Capabilities(
+        jit=True, rows=1 << 15, devices=("cpu", "cuda", "tpu"), exports=("jaxexport",)
+    )
 
     def version(self) -> str:
         """Return JAX's version."""
