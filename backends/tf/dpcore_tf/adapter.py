@@ -1,6 +1,7 @@
 """TensorFlow as the core sees it."""
 
 import importlib
+import logging
 from collections.abc import Callable, Collection, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
@@ -104,6 +105,15 @@ class TensorFlowAdapter:
         from dpcore_tf.artefact import load
 
         return load(self, path, document, self.device(device))
+
+
+def _unexpected(record: logging.LogRecord) -> bool:
+    """Return whether a record is no warning of what is on purpose: a trace for each structure of a batch."""
+    message = record.getMessage()
+    return by_structure.__name__ not in message or "retracing" not in message
+
+
+tf.get_logger().addFilter(_unexpected)
 
 
 def _graph(function: Callable[..., Any]) -> Any:

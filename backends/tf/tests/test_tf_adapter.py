@@ -15,11 +15,13 @@ from harness import Backend, assert_same, engine_of
 from dpcore.backend import to_backend
 from dpcore.backend.adapter import value_and_grad
 from dpcore.errors import DPError
+from dpcore.frames import Frame
 from dpcore.infer.assemble import assemble
-from dpcore.infer.engine import cast_model
+from dpcore.infer.engine import TreeEngine, cast_model
 from dpcore.infer.evaluator import Evaluator
 from dpcore.models.prediction import predict
 from dpcore.neighbours.sizes import ExactSizes
+from dpcore.settings import build_model
 from dpcore.xp import dtype_name
 
 TOLERANCE = 1e-12
@@ -214,6 +216,21 @@ def test_float32_is_float32(adapter):
     dtypes = {name: dtype_name(value) for name, value in out.items()}
     assert dtypes["force"] == dtypes["atom_virial"] == "float32"
     assert dtypes["energy"] == dtypes["atom_energy"] == dtypes["virial"] == "float64"
+
+
+def test_traces_on_purpose_are_no_warning(adapter, tf, caplog):
+    """A frame of one type more has a batch of another structure, and so has each mix of types."""
+    names = ["H", "He", "Li", "Be"]
+    settings = {"type_map": names, "descriptor": {"type": "se_e2_a", "sel": [3] * 4}}
+    model = build_model(settings | {"fitting_net": {"neuron": [4]}}, seed=1)
+    many = Evaluator(model, TreeEngine(model, adapter))
+    with caplog.at_level("WARNING", logger="tensorflow"):
+        for mix in range(1, 16):
+            kinds = np.array([t for t in range(4) if mix >> t & 1])
+            many.predict([Frame(2.0 * np.eye(4, 3)[: len(kinds)], kinds)])
+        assert not caplog.records
+        tf.get_logger().warning("something else")
+    assert len(caplog.records) == 1
 
 
 def test_traced_once_for_the_same_shapes_and_once_more_for_all_others(adapter):
