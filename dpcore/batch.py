@@ -9,6 +9,7 @@ evaluated at a time, and the ghost atoms of a parallel simulation need nothing s
 are all that the model is differentiated by.
 """
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,24 +18,33 @@ from dpcore.xp import namespace, shape
 
 
 class Neighbours(Tree):
-    """The neighbours of some centres, nearest first.
+    """The neighbours of some centres, nearest first, as rows of equal length or as a list of edges.
 
     Attributes:
-        displacement: vectors to the neighbours, ``(centre, neighbour, 3)``, Å; rows from ``count`` on are
-            padding of length cutoff.
-        index: place of each neighbour on the flat atom axis, ``(centre, neighbour)``; 0 in padding.
-        count: number of neighbours, ``(centre,)``.
+        displacement: vectors to the neighbours, ``(centre, neighbour, 3)``, or ``(edge, 3)`` in a list, Å;
+            from ``count`` on they are padding of length cutoff.
+        index: place of each neighbour on the flat atom axis, ``(centre, neighbour)`` or ``(edge,)``; 0 in
+            padding.
+        count: number of neighbours, ``(centre,)``, or of edges, ``(1,)``.
+        centre: place of each edge's centre on the centre axis, ascending, ``(edge,)``, 0 in padding; None
+            where there are rows.
     """
 
     displacement: Any = buffer()
     index: Any = buffer()
     count: Any = buffer()
+    centre: Any = buffer(default=None)
+
+    @property
+    def is_list(self) -> bool:
+        """Whether it is a list of edges."""
+        return self.centre is not None
 
     def mask(self) -> Any:
-        """Return whether each row holds a neighbour, ``(centre, neighbour)``."""
+        """Return whether there is a neighbour, ``(centre, neighbour)`` or ``(edge,)``."""
         xp = namespace(self.count)
-        places = xp.arange(shape(self.index)[1], like=self.count)
-        return places[None, :] < self.count[:, None]
+        places = xp.arange(shape(self.index)[-1], like=self.count)
+        return places < (self.count if self.is_list else self.count[:, None])
 
 
 class Group(Tree):
@@ -53,7 +63,7 @@ class View(Tree):
     """The neighbours that one selection finds.
 
     Attributes:
-        mixed: whether there is one block of all centres and neighbours, ``blocks[0][0]``.
+        mixed: whether there is one block, or list, of all centres and neighbours, ``blocks[0][0]``.
         blocks: by group and by neighbour type, ``blocks[group][type]``.
     """
 
@@ -110,11 +120,14 @@ def blocks(batch: Batch) -> list[Neighbours]:
 
 
 def by_block(view: View, edges: Any) -> list[list[Any]]:
-    """Split an array on a view's edge axis, ``(edge, n)``, into ``(centre, neighbour, n)`` by group and type."""
+    """Split an array on a view's edge axis, ``(edge, n)``, into ``(centre, neighbour, n)`` by group and type.
+
+    A list of edges stays what it is.
+    """
     xp = namespace(edges)
     sizes = [shape(block.index) for row in view.blocks for block in row]
-    parts = zip(xp.split(edges, [n * k for n, k in sizes]), sizes, strict=True)
-    flat = iter([xp.reshape(part, (n, k, shape(edges)[1])) for part, (n, k) in parts])
+    parts = zip(xp.split(edges, [math.prod(size) for size in sizes]), sizes, strict=True)
+    flat = iter([xp.reshape(part, (*size, shape(edges)[1])) for part, size in parts])
     return [[next(flat) for _ in row] for row in view.blocks]
 
 
@@ -136,7 +149,7 @@ def by_view(batch: Batch, edges: Any, views: Sequence[int]) -> list[tuple[Batch,
     sizes: list[Any] = []
     for part in parts:
         each = [shape(block.index) for block in blocks(part)]
-        sizes.append(sum((n * k for n, k in each), start=0))
+        sizes.append(sum(map(math.prod, each), start=0))
     shares = [edges] if len(parts) == 1 else xp.split(edges, sizes)
     return list(zip(parts, shares, strict=True))
 
@@ -159,7 +172,7 @@ def centre_types(batch: Batch) -> Any:
 
 
 def neighbour_types(batch: Batch, block: Neighbours) -> Any:
-    """Return the type of each neighbour, ``(centre, neighbour)``; in padding that of some atom."""
+    """Return the type of each neighbour, in the shape of its index; in padding that of some atom."""
     xp, sizes = namespace(batch.types), shape(block.index)
     flat = xp.take(batch.types, xp.reshape(block.index, (-1,)), axis=0)
     return xp.reshape(flat, sizes)

@@ -49,16 +49,17 @@ def first_types(batch: Batch) -> Any:
 def counted(
     batch: Batch, block: Neighbours, excluded: Collection[tuple[int, int]], like: Any
 ) -> Any:
-    """Return 0 for neighbours of an excluded type and 1 for all other places, ``(centre, neighbour)``.
+    """Return 0 for neighbours of an excluded type and 1 for all other places, in the shape of the index.
 
     Args:
         batch: the batch.
-        block: a block of mixed types.
+        block: a block or list of mixed types.
         excluded: pairs of types, centre first.
         like: an array of the wanted dtype.
     """
     xp, mask = namespace(like), block.mask()
-    centre, neighbour = centre_types(batch)[:, None], neighbour_types(batch, block)
+    centre, neighbour = centre_types(batch), neighbour_types(batch, block)
+    centre = xp.take(centre, block.centre, axis=0) if block.is_list else centre[:, None]
     found = xp.ones_like(as_type_of(mask, like))
     for first, second in sorted(excluded):
         here = mask & (centre == first) & (neighbour == second)

@@ -99,6 +99,8 @@ class Assembly:
 
     def _view(self, number: int, chosen: Sequence["_Members"]) -> View:
         selection = self.selections[number]
+        if selection.listed:
+            return View(mixed=True, blocks=((self._list(number, chosen),),))
         if selection.mixed:
             block = self._block(number, 0, chosen, ("neighbour", number), selection.most)
             return View(mixed=True, blocks=((block,),))
@@ -148,6 +150,25 @@ class Assembly:
                 count=count[rows],
             )
         return Neighbours(displacement=displacement, index=index, count=count)
+
+    def _list(self, number: int, chosen: Sequence["_Members"]) -> Neighbours:
+        """Lay out the neighbours around the centres of all groups as a list of edges."""
+        selection, edges = self.selections[number], self.edges[number]
+        atoms = np.concatenate([members.atoms for members in chosen])
+        counts, total = edges.count[atoms, 0], int(edges.count[atoms, 0].sum())
+        length = self.sizes.axis(("edge", number), total)
+        displacement = np.full((length, 3), (selection.rcut, 0.0, 0.0), self.dtype)
+        index, centre = np.zeros(length, np.int64), np.zeros(length, np.int64)
+        before = np.cumsum(counts) - counts
+        rows = np.arange(total) + np.repeat(edges.start[atoms * edges.types] - before, counts)
+        displacement[:total] = edges.displacement[rows]
+        index[:total] = edges.neighbour[rows]
+        firsts = np.cumsum([0, *(members.length for members in chosen)])
+        place = [n + np.arange(len(m.atoms)) for n, m in zip(firsts, chosen, strict=False)]
+        centre[:total] = np.repeat(np.concatenate(place), counts)
+        return Neighbours(
+            displacement=displacement, index=index, count=np.array([total]), centre=centre
+        )
 
     def _fparam(self, nframes: int) -> NDArray[Any] | None:
         first = self.frames[0].fparam

@@ -186,6 +186,10 @@ def closer_than(batch: Batch, distance: float) -> int:
     """Return how many neighbours of a NumPy batch are closer than a distance in Å."""
     near = 0
     for block in blocks(batch) if distance > 0 else ():
+        if block.is_list:
+            lengths = np.linalg.norm(block.displacement, axis=-1)
+            near += int(np.count_nonzero((lengths < distance) & block.mask()))
+            continue
         # Neighbours are sorted: where the first is not that close, none is.
         rows = np.flatnonzero(block.count > 0)
         nearest = np.linalg.norm(block.displacement[rows, :1], axis=-1)

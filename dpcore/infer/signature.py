@@ -96,7 +96,7 @@ def _merged(view: View) -> View:
 
 def _divided(view: View, lengths: Sequence[int]) -> View:
     """Return a view of mixed types with a block for each group."""
-    if not view.mixed or len(lengths) == 1:
+    if not view.mixed or len(lengths) == 1 or view.blocks[0][0].is_list:
         return view
     ends = np.cumsum(lengths)[:-1]
     parts = {key: np.split(getattr(view.blocks[0][0], key), ends) for key in _ARRAYS}
@@ -139,6 +139,8 @@ class _Writer:
         return Group(type=t, place=self.add(f"groups.{number}.place", "int64", (f"n{number}",)))
 
     def view(self, number: int, selection: Selection, groups: int) -> View:
+        if selection.listed:
+            return View(mixed=True, blocks=((self.edges(number),),))
         limits = [selection.most] if selection.mixed else selection.sel
         rows = (
             tuple(
@@ -147,6 +149,15 @@ class _Writer:
             for row in range(groups)
         )
         return View(mixed=selection.mixed, blocks=tuple(rows))
+
+    def edges(self, view: int) -> Neighbours:
+        path, length = f"views.{view}.blocks.0.0", f"e{view}"
+        return Neighbours(
+            displacement=self.add(f"{path}.displacement", "float64", (length, 3)),
+            index=self.add(f"{path}.index", "int64", (length,)),
+            count=self.add(f"{path}.count", "int64", (1,)),
+            centre=self.add(f"{path}.centre", "int64", (length,)),
+        )
 
     def block(self, view: int, row: int, kind: int, limit: int, selection: Selection) -> Neighbours:
         limit = min(limit, selection.most)

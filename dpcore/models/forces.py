@@ -18,16 +18,20 @@ def forces(slope: Any, displacement: Any, batch: Batch) -> tuple[Any, Any]:
         displacement: ``(edge, 3)``, Å.
         batch: the batch of the edges.
     """
-    xp, natoms = namespace(displacement), shape(batch.frame)[0]
+    xp, natoms, place = namespace(displacement), shape(batch.frame)[0], places(batch)
     pull: Any = 0.0
     for part, share in by_view(batch, slope, [1] * len(batch.views)):
+        first = part.view.blocks[0][0]
+        if first.is_list:
+            pull = pull + xp.segment_sum(share, first.centre, shape(place)[0])
+            continue
         rows = by_block(part.view, share)
         each = [sum((xp.sum(g, axis=1) for g in row), start=0.0) for row in rows]
         pull = pull + xp.concat(each, axis=0)
     virial = xp.reshape(slope[:, :, None] * displacement[:, None, :], (-1, 9))
     moved = xp.concat([slope, virial], axis=1)
     gathered = xp.segment_sum(moved, neighbour_index(batch), natoms)
-    return xp.segment_sum(pull, places(batch), natoms) - gathered[:, :3], -gathered[:, 3:]
+    return xp.segment_sum(pull, place, natoms) - gathered[:, :3], -gathered[:, 3:]
 
 
 @singledispatch

@@ -3,7 +3,7 @@
 from typing import Any
 
 from dpcore.backend.adapter import Adapter
-from dpcore.batch import Batch, displacements, places
+from dpcore.batch import Batch, blocks, displacements, places
 from dpcore.models.forces import forces, fused_forces
 from dpcore.models.model import Model
 from dpcore.xp import as_type_of, namespace, shape
@@ -37,7 +37,8 @@ def predict(adapter: Adapter, model: Model, batch: Batch) -> Outputs:
         total = total / xp.reshape(_counted(model, batch, total), (-1, *[1] * len(output.shape)))
     predicted = {output.total: total, output.atomic: atomic}
     if output.differentiable:
-        book = fused_forces if model.is_fused else forces
+        in_rows = not any(block.is_list for block in blocks(batch))
+        book = fused_forces if model.is_fused and in_rows else forces
         each = [book(slope, vectors, batch) for slope in slopes]
         force, virial = (_joined(parts) for parts in zip(*each, strict=True))
         predicted |= {

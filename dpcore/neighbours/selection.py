@@ -1,12 +1,13 @@
 """Which neighbours a model asks for."""
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-# More neighbours than any atom has.
-_ALL = 1 << 60
+ALL = 1 << 60
+"""More neighbours than any atom has."""
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,8 @@ class Selection:
         types: the type that each type of the model is to this selection, where the two differ.
         by_type: whether the nearest of each type are kept however many neighbours there are; otherwise they
             are among the nearest of all types.
+        listed: whether neighbours of all types come in one list of edges, without padding for each centre.
+        messages: whether features of the neighbours are asked for, so that frames are evaluated whole.
         masked: whether frames are open, and their atoms neighbours only where the whole part of the first
             atomic parameter is not zero.
     """
@@ -37,13 +40,15 @@ class Selection:
     types: tuple[int, ...] | None = None
     by_type: bool = False
     masked: bool = False
+    listed: bool = False
+    messages: bool = False
 
     @classmethod
     def of_all_types(
-        cls, rcut: float, total: int, ntypes: int, *, mixed: bool = True, full: bool = False
+        cls, rcut: float, total: int, ntypes: int, *, mixed: bool = True, **flags: Any
     ) -> "Selection":
         """Return a selection of the nearest neighbours, whatever their types."""
-        return cls(rcut, (total,) * ntypes, total=total, mixed=mixed, full=full)
+        return cls(rcut, (total,) * ntypes, total=total, mixed=mixed, **flags)
 
     def with_excluded(self, pairs: tuple[tuple[int, int], ...]) -> "Selection":
         """Return the selection without some more pairs of types."""
@@ -61,7 +66,7 @@ class Selection:
     @property
     def among(self) -> int:
         """Number of the nearest neighbours of all types that those kept are among."""
-        return _ALL if self.by_type else self.most
+        return ALL if self.by_type else self.most
 
     def allowed(self) -> NDArray[np.bool_]:
         """Return whether atoms of two types may be neighbours, (type, type)."""

@@ -28,6 +28,7 @@ from dpcore.infer.engine import Arrays
 from dpcore.infer.signature import Signature, signature
 from dpcore.models import Model
 from dpcore.models.prediction import predict
+from dpcore_torch.compiled import OPTIONS
 
 log = logging.getLogger(__name__)
 
@@ -145,7 +146,7 @@ def _compiled(program: ExportedProgram) -> Any:
 def _processor() -> dict[str, Any]:
     capability = torch.backends.cpu.get_cpu_capability()
     portable = platform.machine() in {"x86_64", "AMD64"} and capability.startswith("AVX")
-    return dict(_PORTABLE) if portable else {}
+    return OPTIONS | _PORTABLE if portable else OPTIONS
 
 
 def _quiet() -> AbstractContextManager[Any]:
