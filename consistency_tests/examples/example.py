@@ -133,6 +133,7 @@ def shaken(model: Any, rng: np.random.Generator, *, by_place: bool = False) -> A
         name, ends = path.rpartition(".")[2], {"out_bias": (-1.0, 1.0), "out_std": (0.3, 0.8)}
         return uniform(leaf.value, *ends[name]) if name in ends else leaf.value
 
+    # Output statistics are drawn last, so that numbers do not depend on where a class declares them.
     return rebuild(rebuild(model, shake), shake_output)
 
 

@@ -85,11 +85,6 @@ class Descriptor(Module):
         raise NotImplementedError
 
     @property
-    def message_passing(self) -> bool:
-        """Whether atoms are told of the features of their neighbours."""
-        return any(selection.messages for selection in self.selections)
-
-    @property
     def rows(self) -> int:
         """How many rows are held for an atom at most; 0 where kernels hold none."""
         return sum(selection.most for selection in self.selections)

@@ -46,6 +46,19 @@ def first_types(batch: Batch) -> Any:
     return xp.take(batch.types, xp.take(first, frame, axis=0), axis=0)
 
 
+def present(
+    batch: Batch, block: Neighbours, excluded: Collection[tuple[int, int]], like: Any
+) -> Any:
+    """Return 1 for neighbours that count, 0 for excluded ones and padding, ``(..., 1)`` of the index's shape.
+
+    Arguments are those of :func:`counted`.
+    """
+    there = as_type_of(block.mask(), like)
+    if excluded:
+        there = there * counted(batch, block, excluded, there)
+    return there[..., None]
+
+
 def counted(
     batch: Batch, block: Neighbours, excluded: Collection[tuple[int, int]], like: Any
 ) -> Any:

@@ -5,9 +5,9 @@ from typing import Any
 
 from dpcore.batch import Batch, by_block, centre_types, neighbour_types, places
 from dpcore.descriptors.environment import switch_of
-from dpcore.descriptors.mixed_rows import counted
+from dpcore.descriptors.mixed_rows import present
 from dpcore.nn.neighbourhood import Neighbourhood
-from dpcore.xp import as_type_of, namespace, shape
+from dpcore.xp import namespace, shape
 
 
 def neighbourhood(
@@ -28,10 +28,7 @@ def neighbourhood(
     """
     block = batch.view.blocks[0][0]
     displacement = by_block(batch.view, displacement)[0][0]
-    there = as_type_of(block.mask(), displacement)
-    if exclude:
-        there = there * counted(batch, block, exclude, there)
-    there = there[..., None]
+    there = present(batch, block, exclude, displacement)
     return Neighbourhood(
         displacement=displacement,
         there=there,

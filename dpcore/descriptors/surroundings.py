@@ -6,8 +6,8 @@ from typing import Any
 from dpcore.batch import Batch, by_block, centre_types, neighbour_types
 from dpcore.descriptors.environment import switch_of
 from dpcore.descriptors.local import LocalDescriptor
-from dpcore.descriptors.mixed_rows import counted, normalised_rows
-from dpcore.xp import as_type_of, namespace
+from dpcore.descriptors.mixed_rows import normalised_rows, present
+from dpcore.xp import namespace
 
 # Squared lengths up to this have no direction.
 _NONE = 1e-24
@@ -53,10 +53,7 @@ def surroundings(descriptor: LocalDescriptor, batch: Batch, displacement: Any) -
     """
     block = batch.view.blocks[0][0]
     displacement = by_block(batch.view, displacement)[0][0]
-    there = as_type_of(block.mask(), displacement)
-    if descriptor.excluded:
-        there = there * counted(batch, block, descriptor.excluded, there)
-    there = there[:, :, None]
+    there = present(batch, block, descriptor.excluded, displacement)
     rows = descriptor.environment(displacement)
     return Surroundings(
         displacement=displacement,

@@ -24,12 +24,12 @@ def batch_atoms(model: Model, capabilities: Capabilities, device: str = "cpu") -
         device: where it is evaluated, in words.
     """
     most = _ATOMS_FUSED if model.is_fused else _ATOMS
-    needed = max((part.rows for _, part in inside(model, Descriptor)), default=1)
+    needed = max([1, *(part.rows for _, part in inside(model, Descriptor))])
     rows = capabilities.rows if device.startswith("cpu") else _ROWS_OF_DEVICES
-    atoms = rows // max(needed, 1)
+    atoms = rows // needed
     if capabilities.jit:
         mixed = all(selection.mixed for selection in model.selections)
         groups = 1 if mixed else ntypes_of(model.selections)
         # Lengths are padded to multiples of 4.
-        atoms = max(atoms - atoms % 4, min(_GROUP * groups, _ROWS_OF_GROUPS // max(needed, 1)))
+        atoms = max(atoms - atoms % 4, min(_GROUP * groups, _ROWS_OF_GROUPS // needed))
     return max(1, min(most, atoms))

@@ -64,8 +64,7 @@ class DeepEval(Facts):
         tables: bool | None = None,
     ) -> Self:
         """Make an evaluator of a model that is already in memory."""
-        options = {"device": device, "dtype": dtype, "tables": tables}
-        engines = engines_of(document.model, adapter, **options)
+        engines = engines_of(document.model, adapter, device=device, dtype=dtype, tables=tables)
         return cls.from_opened(OpenedModel(document, engines))
 
     @classmethod

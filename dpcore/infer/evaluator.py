@@ -69,11 +69,11 @@ class Evaluator:
         return results
 
     def _centres(self, assembly: Assembly) -> int:
-        # Atoms that tell each other of their features are evaluated together. Otherwise
-        # each batch of a frame also pays for the frame's whole atom axis, so there are not too many.
         atoms = len(assembly.types)
         if any(selection.messages for selection in assembly.selections):
+            # Atoms that tell each other of their features are evaluated together.
             return max(1, atoms)
+        # Each batch of a frame also pays for the frame's whole atom axis, so there are not too many.
         allowed = MOST_BATCHES * max(1, _FULL // self._batch_atoms)
         most = max(self._batch_atoms, atoms // allowed)
         batches = max(1, math.ceil(atoms / most))

@@ -52,5 +52,7 @@ def open_model(
     as_compiled = dtype is None and not compiled and not tables
     if form.compiled and name == form.backend and as_compiled:
         return OpenedModel(document, cast("Exporter", adapter).load(Path(path), document, device))
-    options = {"device": device, "dtype": dtype, "compiled": compiled, "tables": tables}
-    return OpenedModel(document, engines_of(document.model, adapter, **options))
+    engines = engines_of(
+        document.model, adapter, device=device, dtype=dtype, compiled=compiled, tables=tables
+    )
+    return OpenedModel(document, engines)

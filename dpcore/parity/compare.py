@@ -193,8 +193,9 @@ def _evaluated(adapter: Adapter, task: _Task) -> BackendResult:
     frames = [sample.frame for sample in task.samples]
     start = time.perf_counter()
     model = task.document.model
-    options = {"dtype": task.dtype, "tables": task.tables, "kernels": task.kernels}
-    engines = engines_of(model, adapter, device=device, **options)
+    engines = engines_of(
+        model, adapter, device=device, dtype=task.dtype, tables=task.tables, kernels=task.kernels
+    )
     evaluator, engine = WholeEvaluator(model, engines), next(iter(engines.values()))
     natoms = np.array([sample.natoms for sample in task.samples])
     predictions = evaluator.predict(frames)

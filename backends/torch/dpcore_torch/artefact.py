@@ -138,7 +138,7 @@ def _package(programs: Mapping[str, ExportedProgram]) -> bytes:
 
 
 def _compiled(program: ExportedProgram) -> Any:
-    options: dict[str, Any] = {"aot_inductor.package": True} | _processor()
+    options: dict[str, Any] = {"aot_inductor.package": True} | OPTIONS | _processor()
     arguments = program.example_inputs[0] if program.example_inputs else ()
     return aot_compile(program.module(), arguments, options=options)
 
@@ -146,7 +146,7 @@ def _compiled(program: ExportedProgram) -> Any:
 def _processor() -> dict[str, Any]:
     capability = torch.backends.cpu.get_cpu_capability()
     portable = platform.machine() in {"x86_64", "AMD64"} and capability.startswith("AVX")
-    return OPTIONS | _PORTABLE if portable else OPTIONS
+    return dict(_PORTABLE) if portable else {}
 
 
 def _quiet() -> AbstractContextManager[Any]:
