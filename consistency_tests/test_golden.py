@@ -25,7 +25,7 @@ def expected(case, tag):
 
 
 def test_all_cases_are_here():
-    assert len(CASES) == 20
+    assert len(CASES) == 25
 
 
 @pytest.fixture(scope="module")

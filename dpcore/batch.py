@@ -85,6 +85,8 @@ class Batch(Tree):
         types: type of each atom, ``(atom,)``.
         fparam: frame parameters, ``(frame, n)``, or None.
         aparam: atomic parameters, ``(atom, n)``, or None.
+        coord: coordinates, moved into the cell, ``(atom, 3)``, Å, where atoms pass messages, or None.
+        charge_spin: charge and spin multiplicity of each frame, ``(frame, 2)``, or None.
     """
 
     groups: tuple[Group, ...]
@@ -94,6 +96,8 @@ class Batch(Tree):
     types: Any = buffer()
     fparam: Any = buffer(default=None)
     aparam: Any = buffer(default=None)
+    coord: Any = buffer(default=None)
+    charge_spin: Any = buffer(default=None)
 
     @property
     def view(self) -> View:
@@ -112,6 +116,25 @@ def neighbour_index(batch: Batch) -> Any:
     """Return the flat place of the neighbour that each edge leads to, ``(edge,)``."""
     xp = namespace(batch.natoms)
     return xp.concat([xp.reshape(b.index, (-1,)) for b in blocks(batch)], axis=0)
+
+
+def centre_index(batch: Batch) -> Any:
+    """Return the flat place of the centre that each edge begins at, ``(edge,)``."""
+    xp, parts = namespace(batch.natoms), []
+    for view in batch.views:
+        if view.mixed:
+            parts.append(_centres(view.blocks[0][0], places(batch)))
+            continue
+        for group, row in zip(batch.groups, view.blocks, strict=True):
+            parts += [_centres(block, group.place) for block in row]
+    return xp.concat(parts, axis=0)
+
+
+def _centres(block: Neighbours, place: Any) -> Any:
+    xp = namespace(place)
+    if block.is_list:
+        return xp.take(place, block.centre, axis=0)
+    return xp.reshape(place[:, None] + xp.zeros_like(block.index), (-1,))
 
 
 def blocks(batch: Batch) -> list[Neighbours]:

@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass
 
+from dpcore.descriptors import DPA2
 from dpcore.descriptors.local import SHORTEST, LocalDescriptor
 from dpcore.errors import DPError
 from dpcore.fused.measure import Tables, measured
@@ -106,7 +107,7 @@ def _tabulable(model: Model) -> tuple[Model, dict[str, LocalDescriptor]]:
     """Return a model with its descriptors in the form for tables, and these by their paths."""
 
     def untyped(_: str, module: Module) -> Module | None:
-        return module.untyped() if isinstance(module, LocalDescriptor) else None
+        return module.untyped() if isinstance(module, (LocalDescriptor, DPA2)) else None
 
     plain: Model = visit(model, untyped)
     found = dict(inside(plain, LocalDescriptor))

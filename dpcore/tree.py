@@ -89,6 +89,14 @@ class Module(Tree):
                 raise TypeError(f"module type {name!r} is already registered by {MODULES[name]}")
 
 
+class Settings(Module):
+    """A group of settings, which has no arrays.
+
+    As a documented field of a module it is a section of the module's own in an input file; otherwise its
+    keys are among those of the module.
+    """
+
+
 def rebuild(
     node: Any, leaf: Callable[[str, Leaf], Any], path: str = "", *, trainable: bool = True
 ) -> Any:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from dpcore.cli.files import size_of
 from dpcore.errors import DPError
-from dpcore.tree import Leaf, Module, Tree, leaves
+from dpcore.tree import Leaf, Module, Settings, Tree, leaves
 
 if TYPE_CHECKING:
     from dpcore.formats import Document
@@ -185,8 +185,15 @@ def _parameters(model: Tree) -> dict[str, Leaf]:
 
 
 def _settings(module: Module) -> dict[str, Any]:
-    fields = dc.fields(module)  # type: ignore[arg-type, unused-ignore]
-    return {f.name: getattr(module, f.name) for f in fields if "doc" in f.metadata}
+    found: dict[str, Any] = {}
+    for field in dc.fields(module):  # type: ignore[arg-type, unused-ignore]
+        value, documented = getattr(module, field.name), "doc" in field.metadata
+        if isinstance(value, Settings):
+            inner = _settings(value)
+            found |= {field.name: inner} if documented else inner
+        elif documented:
+            found[field.name] = value
+    return found
 
 
 def _branch(module: Module) -> dict[str, Any]:

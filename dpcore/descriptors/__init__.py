@@ -1,6 +1,9 @@
 """Descriptors: what the fitting networks see of an atom's surroundings."""
 
 from dpcore.descriptors.descriptor import DESCRIPTORS, Description, Descriptor
+from dpcore.descriptors.dpa2 import DPA2
+from dpcore.descriptors.dpa3 import DPA3
+from dpcore.descriptors.dpa4 import DPA4
 from dpcore.descriptors.hybrid import Hybrid
 from dpcore.descriptors.loc_frame import LocFrame
 from dpcore.descriptors.se_a_ebd_v2 import SeAEbdV2
@@ -15,6 +18,9 @@ from dpcore.descriptors.with_types import WithTypes
 
 __all__ = [
     "DESCRIPTORS",
+    "DPA2",
+    "DPA3",
+    "DPA4",
     "Description",
     "Descriptor",
     "Hybrid",

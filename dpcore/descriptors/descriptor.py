@@ -1,7 +1,8 @@
 """The contract of descriptors."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -20,13 +21,19 @@ class Description:
 
     Attributes:
         features: numbers that do not change on rotation, ``(centre, width)``.
-        frames: vectors that rotate with the atoms, ``(centre, frame_width, 3)``, or None.
+        turning: vectors that rotate with the atoms, a function that computes them when they are asked for,
+            or None.
         vacuum: the features where no atom has any surroundings, ``(centre, width)``; None for zeros.
     """
 
     features: Any
-    frames: Any | None = None
+    turning: Any | Callable[[], Any] | None = None
     vacuum: Any | None = None
+
+    @cached_property
+    def frames(self) -> Any | None:
+        """The vectors that rotate with the atoms, ``(centre, frame_width, 3)``, or None."""
+        return self.turning() if callable(self.turning) else self.turning
 
 
 class Descriptor(Module):

@@ -29,7 +29,7 @@ class MixedDescriptor(LocalDescriptor):
     Attributes:
         nets: G.
         type_net: F.
-        type_embedding: gives A.
+        type_embedding: gives A; None for a part of a descriptor, which is told them.
         types: A, ``(type, tebd_dim)``, where it was computed ahead.
         pairs: of each pair of types what G is given beside x, or what F gives, ``(type * type, n)``, where
             that was; of each type, ``(type, n)``, where there is no A_k.
@@ -46,7 +46,7 @@ class MixedDescriptor(LocalDescriptor):
     use_econf_tebd: bool = setting(False, doc="embed the electron configurations of the elements")
     use_tebd_bias: bool = setting(False, doc="give the type embedding a bias")
     type_net: MLP | None = None
-    type_embedding: TypeEmbedding
+    type_embedding: TypeEmbedding | None
     types: Any = buffer(default=None)
     pairs: Any = buffer(default=None)
 
@@ -111,7 +111,8 @@ class MixedDescriptor(LocalDescriptor):
     @property
     def ntypes(self) -> int:
         """Number of atom types."""
-        return len(self.type_embedding.type_map)
+        embedding = self.type_embedding
+        return int(shape(self.davg)[0]) if embedding is None else len(embedding.type_map)
 
     @property
     def places(self) -> int:
@@ -137,7 +138,13 @@ class MixedDescriptor(LocalDescriptor):
 
     def of_types(self) -> Any:
         """Return the features of the types, ``(type, tebd_dim)``."""
-        return self.type_embedding()[: self.ntypes, :] if self.types is None else self.types
+        return self.own_types()[: self.ntypes, :] if self.types is None else self.types
+
+    @property
+    def own_types(self) -> TypeEmbedding:
+        """What gives the features of the types, of a descriptor that is no part of another."""
+        assert self.type_embedding is not None
+        return self.type_embedding
 
     def of_pairs(self) -> Any:
         """Return what belongs to each pair of types: further inputs of G, or the output of F."""
@@ -208,6 +215,17 @@ def _check_width(tebd_dim: int) -> None:
 def _check_types(settings: MixedDescriptor) -> None:
     """Raise a one-line error for networks of the types that do not fit the settings."""
     embedding, net = settings.type_embedding, settings.type_net
+    if embedding is not None:
+        check_embedding(settings, embedding)
+    told = settings.told(vars(settings)) * settings.tebd_dim
+    needed = (told, settings.neuron[-1]) if settings.strips(vars(settings)) else None
+    found = None if net is None else net.widths
+    if found != needed:
+        raise DPError(f"descriptor.type_net: widths {found}; these settings need {needed}")
+
+
+def check_embedding(settings: Any, embedding: TypeEmbedding) -> None:
+    """Raise a one-line error for a type embedding that does not fit the settings of a descriptor."""
     for key in ("use_econf_tebd", "use_tebd_bias"):
         if getattr(settings, key) != getattr(embedding, key):
             raise DPError(
@@ -219,8 +237,3 @@ def _check_types(settings: MixedDescriptor) -> None:
             f"descriptor.tebd_dim: {settings.tebd_dim}, but the type embedding has {embedding.width} "
             "features"
         )
-    told = settings.told(vars(settings)) * settings.tebd_dim
-    needed = (told, settings.neuron[-1]) if settings.strips(vars(settings)) else None
-    found = None if net is None else net.widths
-    if found != needed:
-        raise DPError(f"descriptor.type_net: widths {found}; these settings need {needed}")

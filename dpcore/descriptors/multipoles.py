@@ -3,8 +3,8 @@
 from typing import Any
 
 from dpcore.descriptors.descriptor import Description
-from dpcore.descriptors.harmonics import solid_harmonics
 from dpcore.descriptors.moments import contracted
+from dpcore.nn.so3.harmonics import solid_harmonics
 from dpcore.xp import namespace, shape
 
 

@@ -91,14 +91,34 @@ class Fitting(Module):
         check_settings(cls, full)
         check_trainable(trainable, len(full["neuron"]) + 1)
         n_in, n_out = input_width(width, full), cls.outputs(frame_width, full)
-        shared = {k: full[k] for k in ("resnet_dt", "activation_function", "precision")}
         nets = tuple(
-            MLP.create(n_in, full["neuron"], rng, n_out=n_out, trainable=trainable, **shared)
+            cls.network(rng, n_in, n_out, full, trainable)
             for _ in range(1 if mixed_types else ntypes)
         )
         buffers = neutral_statistics(full) | cls.statistics(ntypes, full)
         buffers["bias_atom_e"] = np.zeros((ntypes, n_out))
         return cls(nets=nets, **settings | buffers)
+
+    @classmethod
+    def network(
+        cls,
+        rng: np.random.Generator,
+        n_in: int,
+        n_out: int,
+        settings: Mapping[str, Any],
+        trainable: tuple[bool, ...] | bool,
+    ) -> MLP:
+        """Draw a network.
+
+        Args:
+            rng: source of the random numbers.
+            n_in: width of its input.
+            n_out: width of its output.
+            settings: all settings of the class.
+            trainable: one flag, or one for each layer, output layer last.
+        """
+        shared = {k: settings[k] for k in ("resnet_dt", "activation_function", "precision")}
+        return MLP.create(n_in, settings["neuron"], rng, n_out=n_out, trainable=trainable, **shared)
 
     @classmethod
     def outputs(cls, frame_width: int, settings: Mapping[str, Any]) -> int:  # noqa: ARG003

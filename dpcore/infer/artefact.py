@@ -48,6 +48,15 @@ class ArtefactEngine:
 
     def describe(self, batch: Batch) -> Arrays:
         """Return the descriptors of a NumPy batch."""
+        return self._whole_tree.describe(batch)
+
+    def atomic_virials(self, batch: Batch) -> Arrays:
+        """Return the virials of the atoms of a NumPy batch, for a model that passes messages."""
+        return self._whole_tree.atomic_virials(batch)
+
+    @property
+    def _whole_tree(self) -> TreeEngine:
+        """What computes that the program does not."""
         if self._tree is None:
             self._tree = TreeEngine(self._model, self._adapter)
-        return self._tree.describe(batch)
+        return self._tree

@@ -12,6 +12,7 @@ from dpcore.batch import Batch, Group, Neighbours, View
 from dpcore.frames import Frame
 from dpcore.infer.edges import edges_of
 from dpcore.neighbours.edges import Edges, fill_block
+from dpcore.neighbours.search import Wrapped, usable_input
 from dpcore.neighbours.selection import Selection
 from dpcore.neighbours.sizes import Sizes
 from dpcore.registry import kernels
@@ -80,6 +81,7 @@ class Assembly:
             types=types,
             fparam=self._fparam(nframes),
             aparam=self._aparam(natoms),
+            coord=self._coord(natoms),
         )
 
     def _members(self, start: int, stop: int) -> list["_Members"]:
@@ -177,6 +179,24 @@ class Assembly:
         out = np.zeros((nframes, len(first)), self.dtype)
         out[: len(self.frames)] = [frame.fparam for frame in self.frames]
         return out
+
+    def _coord(self, natoms: int) -> NDArray[Any] | None:
+        """Return the coordinates, moved into the cell, where atoms pass messages."""
+        if not any(selection.messages for selection in self.selections):
+            return None
+        rcut = self.selections[0].rcut
+        out = np.zeros((natoms, 3))
+        for mask, frame, start in zip(self.real, self.frames, self._starts, strict=True):
+            coord, box = usable_input(frame.coord[mask], frame.cell, rcut, frame.pbc, 0)
+            coord = Wrapped.of(coord, box, rcut).coord
+            out[start : start + len(coord)] = coord
+        return out
+
+    @property
+    def _starts(self) -> NDArray[np.int64]:
+        """First place of each frame on the flat atom axis."""
+        counts = [int(np.count_nonzero(mask)) for mask in self.real]
+        return np.cumsum([0, *counts])[:-1]
 
     def _aparam(self, natoms: int) -> NDArray[Any] | None:
         given = [

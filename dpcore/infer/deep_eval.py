@@ -100,6 +100,7 @@ class DeepEval(Facts):
         spin: ArrayLike | None = None,
         pbc: Sequence[bool] = (True, True, True),
         mixed_type: bool = False,
+        atomic: bool = True,
     ) -> dict[str, np.ndarray]:
         """Return everything the model predicts, by DeePMD-kit's names.
 
@@ -112,6 +113,8 @@ class DeepEval(Facts):
             spin: spins, ``(nframes, natoms, 3)`` or ``(natoms, 3)``, for models that take them.
             pbc: along which lattice vectors the cells repeat.
             mixed_type: read flat ``atom_types`` as one row for each frame.
+            atomic: return the atomic virials of models that pass messages, which take as long as three more
+                evaluations; those of others are always there.
 
         Returns:
             arrays with the frames first, then, for what belongs to an atom, the atoms. An energy comes as
@@ -126,7 +129,7 @@ class DeepEval(Facts):
         """
         given = coords, cells, atom_types, fparam, aparam
         frames = frames_from_arrays(self.model, *given, spin=spin, pbc=pbc, mixed_type=mixed_type)
-        predictions = self._evaluator.predict(frames)
+        predictions = self._evaluator.predict(frames, atomic=atomic)
         check_finite(frames, predictions, self.model.rcut)
         return {name: np.stack([p[name] for p in predictions]) for name in predictions[0]}
 

@@ -50,7 +50,7 @@ class DeepPot(DeepEval):
             which atoms have one ``(nframes, natoms, 1)``.
         """
         given = coords, cells, atom_types, fparam, aparam
-        out = self.evaluate(*given, spin=spin, pbc=pbc, mixed_type=mixed_type)
+        out = self.evaluate(*given, spin=spin, pbc=pbc, mixed_type=mixed_type, atomic=atomic)
         names = ["energy", "force", "virial"]
         names += ["atom_energy", "atom_virial"] if atomic else []
         names += ["force_mag", "mask_mag"] if self.has_spin else []

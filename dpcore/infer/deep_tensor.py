@@ -76,7 +76,7 @@ class DeepTensor(DeepEval):
         if not output.differentiable:
             raise DPError(f"eval_full: a model of {output.total} predicts no derivatives; use eval")
         given = coords, cells, atom_types, fparam, aparam
-        out = self.evaluate(*given, pbc=pbc, mixed_type=mixed_type)
+        out = self.evaluate(*given, pbc=pbc, mixed_type=mixed_type, atomic=atomic)
         first = self._flat(out, atomic=False), np.swapaxes(out["force"], 1, 2), out["virial"]
         if not atomic:
             return first

@@ -12,6 +12,7 @@ from dpcore.backend.adapter import Adapter, to_backend
 from dpcore.batch import Batch, blocks
 from dpcore.infer.batch_size import batch_atoms
 from dpcore.models import Model
+from dpcore.models.atomic_virials import atomic_virials
 from dpcore.models.prediction import describe, predict
 from dpcore.neighbours.selection import Selection
 from dpcore.neighbours.sizes import ExactSizes, RecurringSizes, Sizes
@@ -52,6 +53,10 @@ class Engine(Protocol):
 
     def describe(self, batch: Batch) -> Arrays:
         """Return descriptors."""
+        ...
+
+    def atomic_virials(self, batch: Batch) -> Arrays:
+        """Return the virials of atoms that pass messages."""
         ...
 
 
@@ -106,6 +111,11 @@ class TreeEngine:
         ready = self._ready_for(batch)
         return self._run(ready, ready.describe, batch)
 
+    def atomic_virials(self, batch: Batch) -> Arrays:
+        """Return the virials of the atoms of a NumPy batch, for a model that passes messages."""
+        ready = self._ready_for(batch)
+        return self._run(ready, ready.atomic_virials, batch)
+
     def _ready(self, *, tables: bool | None) -> "_Ready":
         """Make the model ready, on the device."""
         adapter = self._adapter
@@ -119,6 +129,9 @@ class TreeEngine:
                 lambda model, batch: predict(adapter, model, batch), requested=self._compiled
             ),
             describe=adapter.compile(describe, requested=self._compiled),
+            atomic_virials=adapter.compile(
+                lambda model, batch: atomic_virials(adapter, model, batch), requested=self._compiled
+            ),
         )
 
     def _ready_for(self, batch: Batch) -> "_Ready":
@@ -170,6 +183,7 @@ class _Ready:
     reach: float
     predict: Any
     describe: Any
+    atomic_virials: Any
 
 
 def warn_of_extrapolation(neighbours: int, reach: float) -> None:

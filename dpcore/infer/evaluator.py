@@ -34,16 +34,19 @@ class Evaluator:
         self._batch_atoms = batch_atoms or _batch_size(engine.batch_atoms)
         self._warned = False
 
-    def predict(self, frames: Sequence[Frame]) -> list[Prediction]:
+    def predict(self, frames: Sequence[Frame], *, atomic: bool = True) -> list[Prediction]:
         """Return the predictions and ``mask (atom,)`` of each frame, float64.
 
-        Names and shapes are those of the model's output; those of atoms have their axis first.
+        Without ``atomic`` the atomic virials of models that pass messages, which take long, are left out. Names and shapes are those of the model's output; those of atoms have their axis first.
         """
         predictions: list[Prediction] = []
         for assembly in self._assemblies(frames):
             totals: dict[str, np.ndarray] = {}
             for batch in assembly.batches(self._centres(assembly)):
-                for name, value in self.engine.predict(batch).items():
+                found = dict(self.engine.predict(batch))
+                if atomic and self.model.passes_messages and self.model.output.differentiable:
+                    found |= self.engine.atomic_virials(batch)
+                for name, value in found.items():
                     totals[name] = totals[name] + value if name in totals else value
             predictions += _by_frame(assembly, totals, self.model.output)
         for frame, prediction in zip(frames, predictions, strict=True):

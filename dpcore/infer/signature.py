@@ -69,7 +69,9 @@ class Signature:
     def values(self, batch: Batch) -> dict[str, Any]:
         """Return the arrays of a NumPy batch by path."""
         lengths = [len(group.place) for group in batch.groups]
-        return tree.arrays(batch.with_(views=tuple(_divided(v, lengths) for v in batch.views)))
+        views = tuple(_divided(view, lengths) for view in batch.views)
+        # Coordinates are for atomic virials, which programs do not compute.
+        return tree.arrays(batch.with_(views=views, coord=None))
 
     def example(self) -> dict[str, np.ndarray]:
         """Return arrays to trace with, by path; where limits allow it, no two axes are equally long."""

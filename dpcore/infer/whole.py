@@ -25,9 +25,13 @@ class WholeEvaluator:
             name: Evaluator(part, engines[name], batch_atoms) for name, part in model.parts.items()
         }
 
-    def predict(self, frames: Sequence[Frame]) -> list[Prediction]:
+    def predict(self, frames: Sequence[Frame], *, atomic: bool = True) -> list[Prediction]:
         """Return the predictions for each frame (see :meth:`Evaluator.predict`)."""
-        return self._model.run(frames, lambda part, given: self._parts[part].predict(given))
+
+        def evaluate(part: str, given: Sequence[Frame]) -> list[Prediction]:
+            return self._parts[part].predict(given, atomic=atomic)
+
+        return self._model.run(frames, evaluate)
 
     def describe(self, frames: Sequence[Frame]) -> list[Prediction]:
         """Return the descriptor of each frame, ``(atom, width)``."""

@@ -57,6 +57,11 @@ class Model(Module):
         raise NotImplementedError
 
     @property
+    def passes_messages(self) -> bool:
+        """Whether atoms are told of the features of their neighbours."""
+        return any(selection.messages for selection in self.selections)
+
+    @property
     def rcut(self) -> float:
         """Cutoff, Å: the largest of the selections."""
         return max(selection.rcut for selection in self.selections)

@@ -21,8 +21,8 @@ def predict(adapter: Adapter, model: Model, batch: Batch) -> Outputs:
 
     Returns:
         the property of frames ``(frame, *shape)`` and of atoms ``(atom, *shape)``; where it is
-        differentiable ``force (atom, 3)``, ``virial (frame, 9)`` and ``atom_virial (atom, 9)``, with an
-        axis for the components of a vector before the last one. Atoms are on the batch's flat axis;
+        differentiable ``force (atom, 3)``, ``virial (frame, 9)`` and, unless the model passes messages,
+        ``atom_virial (atom, 9)``, with an axis for the components of a vector before the last one. Atoms are on the batch's flat axis;
         units are those of the output, per Å in forces.
     """
     vectors, output = displacements(batch), model.output
@@ -46,7 +46,17 @@ def predict(adapter: Adapter, model: Model, batch: Batch) -> Outputs:
             "virial": xp.segment_sum(as_type_of(virial, values), batch.frame, nframes),
             "atom_virial": virial,
         }
-    return predicted
+    return {name: predicted[name] for name in predicted_names(model)}
+
+
+def predicted_names(model: Model) -> tuple[str, ...]:
+    """Return the names of what :func:`predict` returns, in the order of exported programs.
+
+    Atomic virials of a model that passes messages cost more than all else: they have a
+    :func:`function of their own <dpcore.models.atomic_virials.atomic_virials>`.
+    """
+    names = model.output.names
+    return tuple(n for n in names if n != "atom_virial") if model.passes_messages else names
 
 
 def _counted(model: Model, batch: Batch, like: Any) -> Any:

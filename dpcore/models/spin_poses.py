@@ -98,8 +98,9 @@ def folded(prediction: Prediction, pose: Pose) -> Prediction:
     it then moves as its atom does: its displacement takes no part in the virial.
     """
     n = len(pose.scale)
-    pull, virial = prediction["force"][n:], prediction["atom_virial"]
+    pull, virial = prediction["force"][n:], prediction.get("atom_virial")
     fixed = (pull[:, :, None] * pose.shift[:, None, :]).reshape(n, 9)
+    atomic = {} if virial is None else {"atom_virial": virial[:n] + virial[n:] - fixed}
     return {
         "energy": prediction["energy"],
         "atom_energy": prediction["atom_energy"][:n],
@@ -107,7 +108,7 @@ def folded(prediction: Prediction, pose: Pose) -> Prediction:
         "force_mag": pull * pose.scale,
         "mask_mag": pose.scale != 0.0,
         "virial": prediction["virial"] - fixed.sum(axis=0),
-        "atom_virial": virial[:n] + virial[n:] - fixed,
+        **atomic,
         "mask": prediction["mask"][:n],
     }
 

@@ -52,7 +52,7 @@ class Neighbourhood:
 
     def of_centres(self, x: Any) -> Any:
         """Return what belongs to the centres, to be broadcast over pairs: ``(centre, 1, n)`` or ``(edge, n)``."""
-        return namespace(x).take(x, self.centre, axis=0) if self.is_list else x[:, None]
+        return namespace(x).take(x, self.centre, axis=0) if self.is_list else x[:, None, :]
 
     def sum(self, y: Any) -> Any:
         """Return the sum over the neighbours of each centre, ``(centre, n)``, of ``(..., n)``."""

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from dpcore.errors import DPError
 from dpcore.models import Model
-from dpcore.settings import composites, pairwise_dprc, standard  # noqa: F401  # register their kinds
+from dpcore.settings import composites, dpa4, pairwise_dprc, standard  # noqa: F401  # register their kinds
 from dpcore.settings.arguments import arguments, canonical
 from dpcore.settings.kinds import MODEL_KINDS
 from dpcore.settings.modifier import modified, modifier_section
@@ -37,7 +37,8 @@ def normalized(settings: Mapping[str, Any]) -> dict[str, Any]:
     from dargs.dargs import ArgumentError
 
     definition, given = model_arguments(), dict(settings)
-    kind = MODEL_KINDS.get(str(given.get("type")))
+    name = given.get("type")
+    kind = next((k for key, k in MODEL_KINDS.items() if name in {key, *k.aliases}), None)
     given = given if kind is None else kind.expand(given)
     try:
         complete = definition.normalize_value(given, trim_pattern="_*")

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from dpcore.errors import DPError, suggest
-from dpcore.tree import Module, check_kinds
+from dpcore.tree import Module, Settings, check_kinds
 
 if TYPE_CHECKING:
     from dargs import Argument
@@ -15,23 +15,31 @@ if TYPE_CHECKING:
 
 def arguments(cls: type[Module], **defaults: Any) -> list["Argument"]:
     """Return the definitions of a module's settings, some with other defaults."""
+    hints, entries = typing.get_type_hints(cls), list["Argument"]()
+    for field in dc.fields(cls):
+        hint = hints[field.name]
+        if "doc" in field.metadata:
+            entries.append(_argument(field, hint, defaults))
+        elif is_group(hint):
+            entries += arguments(hint)
+    return entries
+
+
+def is_group(hint: Any) -> bool:
+    """Return whether an annotation is that of a group of settings."""
+    return isinstance(hint, type) and issubclass(hint, Settings)
+
+
+def _argument(field: "dc.Field[Any]", hint: Any, defaults: Mapping[str, Any]) -> "Argument":
     from dargs import Argument
 
-    hints = typing.get_type_hints(cls)
-    return [
-        Argument(
-            field.name,
-            _kinds(hints[field.name]),
-            optional=field.default is not dc.MISSING,
-            default=_plain(
-                defaults.get(field.name, None if field.default is dc.MISSING else field.default)
-            ),
-            alias=list(field.metadata["aliases"]),
-            doc=field.metadata["doc"],
-        )
-        for field in dc.fields(cls)
-        if "doc" in field.metadata
-    ]
+    required = field.default is dc.MISSING
+    about = {"optional": not required, "doc": field.metadata["doc"]}
+    about["alias"] = list(field.metadata["aliases"])
+    if is_group(hint):
+        return Argument(field.name, dict, arguments(hint), **about)
+    default = defaults.get(field.name, None if required else field.default)
+    return Argument(field.name, _kinds(hint), default=_plain(default), **about)
 
 
 def seed_argument() -> "Argument":
@@ -43,8 +51,17 @@ def seed_argument() -> "Argument":
 
 def values_of(cls: type[Module], settings: Mapping[str, Any], where: str) -> dict[str, Any]:
     """Return the settings of a module among those given, with tuples in place of lists."""
-    names = {f.name for f in dc.fields(cls) if "doc" in f.metadata}
-    values = {key: as_tuples(value) for key, value in settings.items() if key in names}
+    hints, values = typing.get_type_hints(cls), dict[str, Any]()
+    for field in dc.fields(cls):
+        key, hint, documented = field.name, hints[field.name], "doc" in field.metadata
+        if is_group(hint):
+            inside = settings.get(key) if documented else settings
+            if isinstance(inside, Mapping):
+                values[key] = hint(
+                    **values_of(hint, inside, f"{where}.{key}" if documented else where)
+                )
+        elif documented and key in settings:
+            values[key] = as_tuples(settings[key])
     check_kinds(cls, values, where)
     return values
 

@@ -27,7 +27,7 @@ from dpcore.infer.artefact import ArtefactEngine
 from dpcore.infer.engine import Arrays
 from dpcore.infer.signature import Signature, signature
 from dpcore.models import Model
-from dpcore.models.prediction import predict
+from dpcore.models.prediction import predict, predicted_names
 from dpcore_torch.compiled import OPTIONS
 
 log = logging.getLogger(__name__)
@@ -74,7 +74,7 @@ def _engine(
     adapter: Adapter, model: Model, run: Callable[..., Sequence[torch.Tensor]], device: torch.device
 ) -> ArtefactEngine:
     names = [item.path for item in signature(model.prepared()).inputs]
-    outputs = model.output.names
+    outputs = predicted_names(model)
 
     def program(arrays: Mapping[str, np.ndarray]) -> Arrays:
         with torch.no_grad():
@@ -105,7 +105,7 @@ def export(adapter: Adapter, model: Model) -> ExportedProgram:
 
     def run(*arrays: torch.Tensor) -> tuple[torch.Tensor, ...]:
         out = predict(adapter, tensors, inputs.batch(dict(zip(names, arrays, strict=True))))
-        return tuple(out[name] for name in model.output.names)
+        return tuple(out[name] for name in predicted_names(model))
 
     example = tuple(torch.from_numpy(x) for x in inputs.example().values())
     # Axes of equal length would otherwise be taken for one and the same.

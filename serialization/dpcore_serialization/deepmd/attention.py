@@ -45,7 +45,7 @@ def read_attention(data: Any, path: str, *, trainable: bool) -> tuple[AttentionL
 def _read_layer(data: Any, path: str, *, trainable: bool) -> AttentionLayer:
     with Fields(data, path) as fields:
         fields.skip("smooth", *_REPEATED)
-        norm = _read_norm(fields.take("attn_layer_norm"), f"{path}.attn_layer_norm")
+        norm = read_norm(fields.take("attn_layer_norm"), f"{path}.attn_layer_norm")
         here = f"{path}.attention_layer"
         with Fields(fields.take("attention_layer"), here) as inner:
             inner.skip("bias", "smooth", *_REPEATED)
@@ -57,7 +57,8 @@ def _read_layer(data: Any, path: str, *, trainable: bool) -> AttentionLayer:
     return AttentionLayer(norm=norm, **projections)
 
 
-def _read_norm(data: Any, path: str) -> LayerNorm:
+def read_norm(data: Any, path: str) -> LayerNorm:
+    """Read a layer normalisation."""
     with Fields(data, path) as fields:
         values = {key: fields.take(key) for key in ("eps", "trainable", "precision")}
         with Fields(fields.take("@variables"), f"{path}.@variables") as variables:
@@ -105,12 +106,17 @@ def _write_layer(
             "in_proj": write_layer(layer.in_proj),
             "out_proj": write_layer(layer.out_proj),
         },
-        "attn_layer_norm": {
-            "@class": "LayerNorm",
-            "@version": 1,
-            "eps": norm.eps,
-            "trainable": norm.trainable,
-            "precision": norm.precision,
-            "@variables": {"w": norm.scale, "b": norm.shift},
-        },
+        "attn_layer_norm": write_norm(norm),
+    }
+
+
+def write_norm(norm: LayerNorm) -> dict[str, Any]:
+    """Write a layer normalisation."""
+    return {
+        "@class": "LayerNorm",
+        "@version": 1,
+        "eps": norm.eps,
+        "trainable": norm.trainable,
+        "precision": norm.precision,
+        "@variables": {"w": norm.scale, "b": norm.shift},
     }

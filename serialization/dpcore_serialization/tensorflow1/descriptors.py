@@ -121,7 +121,7 @@ def _(descriptor: AttendedDescriptor, variables: Variables, suffix: str = "") ->
         temperature=1.0,
         nets=tuple(embedding_net(net, variables, scope) for net in _mlps(descriptor)),
         type_net=types and embedding_net(types, variables, scope, "_two_side_ebd"),
-        type_embedding=type_embedding(descriptor.type_embedding, variables),
+        type_embedding=type_embedding(descriptor.own_types, variables),
         attention=tuple(
             attention_layer(layer, variables, f"attention_layer_{number}{suffix}", eps)
             for number, layer in enumerate(descriptor.attention)

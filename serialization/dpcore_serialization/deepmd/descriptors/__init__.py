@@ -3,6 +3,9 @@
 from typing import Any
 
 from dpcore.descriptors import (
+    DPA2,
+    DPA3,
+    DPA4,
     Descriptor,
     Hybrid,
     SeAtten,
@@ -14,6 +17,9 @@ from dpcore.descriptors import (
 )
 from dpcore.errors import DPError, suggest
 from dpcore_serialization.deepmd.descriptors import (
+    dpa2,
+    dpa3,
+    dpa4,
     hybrid,
     se_atten,
     se_e2_a,
@@ -33,6 +39,12 @@ READERS |= {"se_atten_v2": se_atten.read_se_atten_v2}
 WRITERS |= {SeE2A: se_e2_a.write_se_e2_a, SeE2R: se_e2_r.write_se_e2_r}
 WRITERS |= {SeE3: se_e3.write_se_e3, SeE3Tebd: se_e3_tebd.write_se_e3_tebd}
 WRITERS |= {SeAtten: se_atten.write_se_atten, SeAttenV2: se_atten.write_se_atten_v2}
+READERS |= dict.fromkeys(("dpa4", "DPA4", "SeZM", "sezm"), dpa4.read_dpa4)
+READERS |= {"dpa3": dpa3.read_dpa3}
+WRITERS |= {DPA4: dpa4.write_dpa4}
+WRITERS |= {DPA3: dpa3.write_dpa3}
+READERS |= {"dpa2": dpa2.read_dpa2}
+WRITERS |= {DPA2: dpa2.write_dpa2}
 WRITERS |= {Hybrid: hybrid.write_hybrid}
 
 

@@ -100,7 +100,7 @@ def _write(descriptor: AttendedDescriptor, type_map: list[str], kind: str) -> di
         "spin": None,
         "embeddings": write_nets(descriptor, descriptor.nets, 0, 1 if strip else 1 + types),
         "attention_layers": _write_attention(descriptor),
-        "type_embedding": write_type_embedding(descriptor.type_embedding),
+        "type_embedding": write_type_embedding(descriptor.own_types),
     }
     if strip:
         data["embeddings_strip"] = write_nets(descriptor, (descriptor.type_net,), 0, types)

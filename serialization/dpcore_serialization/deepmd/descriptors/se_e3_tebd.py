@@ -50,5 +50,5 @@ def write_se_e3_tebd(descriptor: SeE3Tebd, type_map: list[str]) -> dict[str, Any
             if strip
             else {}
         ),
-        "type_embedding": write_type_embedding(descriptor.type_embedding),
+        "type_embedding": write_type_embedding(descriptor.own_types),
     }

@@ -10,6 +10,7 @@ from dpcore.fittings import (
     DOSFitting,
     EnergyFitting,
     Fitting,
+    GatedEnergyFitting,
     PolarFitting,
     PropertyFitting,
 )
@@ -17,11 +18,17 @@ from dpcore_serialization.deepmd.fields import UnwritableError
 from dpcore_serialization.deepmd.fittings.dipole import read_dipole, write_dipole
 from dpcore_serialization.deepmd.fittings.dos import read_dos, write_dos
 from dpcore_serialization.deepmd.fittings.energy import read_energy, write_energy
+from dpcore_serialization.deepmd.fittings.gated_energy import (
+    read_gated_energy,
+    write_gated_energy,
+)
 from dpcore_serialization.deepmd.fittings.polar import read_polar, write_polar
 from dpcore_serialization.deepmd.fittings.property import read_property, write_property
 
 READERS: dict[str, Callable[[Any, str], Fitting]] = {
     "ener": read_energy,
+    "dpa4_ener": read_gated_energy,
+    "sezm_ener": read_gated_energy,
     "dipole": read_dipole,
     "polar": read_polar,
     "dos": read_dos,
@@ -29,6 +36,7 @@ READERS: dict[str, Callable[[Any, str], Fitting]] = {
 }
 WRITERS: dict[type[Fitting], Callable[[Any, list[str], Descriptor], dict[str, Any]]] = {
     EnergyFitting: write_energy,
+    GatedEnergyFitting: write_gated_energy,
     DipoleFitting: write_dipole,
     PolarFitting: write_polar,
     DOSFitting: write_dos,

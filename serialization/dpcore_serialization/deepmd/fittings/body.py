@@ -17,8 +17,12 @@ _SETTINGS = (*_NETWORK, "numb_fparam", "numb_aparam", "exclude_types")
 _STATISTICS = ("fparam_avg", "fparam_inv_std", "aparam_avg", "aparam_inv_std", "case_embd")
 
 
-def read_body(fields: Fields) -> dict[str, Any]:
+def read_body(fields: Fields, nets: Any = None) -> dict[str, Any]:
     """Read the settings, networks and statistics that every fitting has.
+
+    Args:
+        fields: the dictionary.
+        nets: the networks, where they have been read.
 
     Returns:
         them by the names of the fields of :class:`dpcore.fittings.Fitting`.
@@ -30,7 +34,7 @@ def read_body(fields: Fields) -> dict[str, Any]:
     values["rcond"] = fields.take("rcond", None)
     values["dim_case_embd"] = fields.take("dim_case_embd", 0)
     values["default_fparam"] = as_tuple(fields.take("default_fparam", None))
-    values["nets"] = _read_nets(fields)
+    values["nets"] = _read_nets(fields) if nets is None else nets
     if fields.take("mixed_types", False) and len(values["nets"]) > 1:
         raise DPError(
             f"{fields.path}.mixed_types: one network for all types, but there are {len(values['nets'])}"

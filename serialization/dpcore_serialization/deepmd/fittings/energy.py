@@ -12,15 +12,21 @@ from dpcore_serialization.deepmd.fittings.body import Kind, read_body, read_stat
 def read_energy(data: Any, path: str) -> EnergyFitting:
     """Read the fitting of the energy."""
     with Fields(data, path, version=4) as fields:
-        fields.skip("var_name", "dim_out")
-        values = read_body(fields)
-        values["atom_ener"] = as_tuple(fields.take("atom_ener", None)) or ()
-        values["use_aparam_as_mask"] = bool(fields.take("use_aparam_as_mask", False))
-        values["layer_name"] = as_tuple(fields.take("layer_name", None))
-        with Fields(fields.take("@variables"), f"{path}.@variables") as variables:
-            values |= read_statistics(variables)
+        values = read_energy_fields(fields)
     check_kinds(EnergyFitting, values, path)
     return EnergyFitting(**values)
+
+
+def read_energy_fields(fields: Fields, nets: Any = None) -> dict[str, Any]:
+    """Read the settings, statistics and, where they are not given, the networks."""
+    fields.skip("var_name", "dim_out")
+    values = read_body(fields, nets)
+    values["atom_ener"] = as_tuple(fields.take("atom_ener", None)) or ()
+    values["use_aparam_as_mask"] = bool(fields.take("use_aparam_as_mask", False))
+    values["layer_name"] = as_tuple(fields.take("layer_name", None))
+    with Fields(fields.take("@variables"), f"{fields.path}.@variables") as variables:
+        values |= read_statistics(variables)
+    return values
 
 
 def write_energy(

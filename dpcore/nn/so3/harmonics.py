@@ -1,4 +1,4 @@
-"""Solid harmonics, the angular functions of vectors."""
+"""Real harmonics of vectors."""
 
 import math
 from typing import Any
@@ -34,6 +34,22 @@ def solid_harmonics(vectors: Any, degree: int) -> list[Any]:
         found.append(xp.concat([now[m] for m in range(-n, n + 1)], axis=-1))
         below, last = last, now
     return found
+
+
+def spherical_harmonics(unit: Any, lmax: int) -> Any:
+    """Return the harmonics of unit vectors, ``(..., (lmax + 1)²)``.
+
+    Those of a degree are a unit vector of ``2 l + 1`` numbers.
+
+    Args:
+        unit: ``(..., 3)``.
+        lmax: the highest degree.
+    """
+    xp = namespace(unit)
+    parts = [xp.ones_like(unit[..., :1])]
+    if lmax > 0:
+        parts += [unit[..., 1:], unit[..., :1]]
+    return xp.concat([*parts, *solid_harmonics(unit, lmax)], axis=-1)
 
 
 def _sectoral(n: int, last: dict[int, Any], x: Any, y: Any) -> dict[int, Any]:

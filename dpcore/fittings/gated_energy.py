@@ -1,0 +1,64 @@
+"""The fitting network of the energy that DPA-4 comes with."""
+
+import dataclasses as dc
+import math
+from collections.abc import Mapping
+from typing import Any, Self
+
+import numpy as np
+
+from dpcore.errors import DPError
+from dpcore.fittings.energy import EnergyFitting
+from dpcore.fittings.inputs import input_width
+from dpcore.nn.glu import GLUNet
+from dpcore.tree import setting
+
+
+class GatedEnergyFitting(EnergyFitting, name="dpa4_ener", aliases=("sezm_ener",)):
+    """The energy from gated linear units."""
+
+    neuron: tuple[int, ...] = setting(
+        (0,),
+        doc="widths of the gated layers; 0 for 8/3 of the width of the input, rounded up to 32s",
+        aliases=("n_neuron",),
+    )
+    activation_function: str = setting("silu", doc="activation of the gates")
+    resnet_dt: bool = setting(False, doc="without effect: gated layers add no input")
+    precision: str = setting("float32", doc="precision of the parameters")
+    bias_out: bool = setting(False, doc="give the last layer a bias")
+    case_film_embd: bool = setting(
+        False, doc="let the data set scale the layers; not supported, and must be false"
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.case_film_embd:
+            raise DPError("fitting_net.case_film_embd: is not supported; leave it out")
+        for i, net in enumerate(self.nets):
+            if not isinstance(net, GLUNet):
+                raise DPError(f"fitting.nets.{i}: is no network of gated layers")
+            if (net.layers[-1].bias is not None) != self.bias_out:
+                raise DPError(f"fitting_net.bias_out: {self.bias_out}, which nets.{i} is not")
+
+    @classmethod
+    def create(cls, rng: np.random.Generator, *, width: int, **settings: Any) -> Self:
+        """Draw a fitting with random networks and neutral statistics (see :meth:`Fitting.create`)."""
+        full: dict[str, Any] = {f.name: f.default for f in dc.fields(cls)} | settings
+        if 0 in full["neuron"]:
+            wide = 32 * math.ceil(8.0 * input_width(width, full) / 3.0 / 32.0)
+            settings["neuron"] = tuple(n or wide for n in full["neuron"])
+        return super().create(rng, width=width, **settings)
+
+    @classmethod
+    def network(
+        cls,
+        rng: np.random.Generator,
+        n_in: int,
+        n_out: int,
+        settings: Mapping[str, Any],
+        trainable: tuple[bool, ...] | bool,
+    ) -> GLUNet:
+        """Draw a network of gated layers."""
+        shared = {k: settings[k] for k in ("activation_function", "precision")}
+        shared |= {"bias": settings["bias_out"], "trainable": trainable, "n_out": n_out}
+        return GLUNet.create(n_in, settings["neuron"], rng, **shared)
