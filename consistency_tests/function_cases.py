@@ -173,6 +173,10 @@ CASES = [
     Case("segment_sum", lambda xp, a, i: xp.segment_sum(a, i, 2), lambda *_: np.zeros((2, 3)),
          (floats(0, 3), np.zeros(0, np.int64))),
     Case("sigmoid", lambda xp, a: xp.sigmoid(a), lambda a: np.exp(-np.logaddexp(0.0, -a)), (LARGE,)),
+    Case("silu", lambda xp, a: xp.silu(a), lambda a: a * np.exp(-np.logaddexp(0.0, -a)), (LARGE,)),
+    *[Case("below", lambda xp, a: xp.below(a, 0.0, xp.exp, lambda b: 3.0 * b),
+           lambda a: np.where(a < 0.0, np.exp(a), 3.0 * a), (x,))
+      for x in (AWAY_FROM_0, -np.abs(AWAY_FROM_0), np.abs(AWAY_FROM_0), floats(0, 3))],
     Case("softplus", lambda xp, a: xp.softplus(a), lambda a: np.logaddexp(0.0, a), (AWAY_FROM_0,)),
     Case("softplus", lambda xp, a: xp.softplus(a), lambda a: np.logaddexp(0.0, a), (LARGE,),
          smooth=False),

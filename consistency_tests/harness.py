@@ -23,7 +23,7 @@ from dpcore.infer.engine import engines_of as parts_of
 from dpcore.models import Model, Output
 from dpcore.registry import backend as adapter_of
 from dpcore.tree import map_arrays
-from dpcore.xp import FUNCTIONS, namespace
+from dpcore.xp import FUNCTIONS
 
 
 class Backend(Enum):
@@ -184,7 +184,9 @@ class StrictAdapter:
         assert not requested
 
         def call(model: Any, batch: Any) -> Mapping[str, Any]:
-            self._reference = (map_arrays(np.asarray, model), map_arrays(np.asarray, batch))
+            self._slopes, self._told = [], False
+            function(map_arrays(np.asarray, model), map_arrays(np.asarray, batch))
+            self._told = True
             return function(model, batch)
 
         return call
@@ -192,16 +194,12 @@ class StrictAdapter:
     def jacobian(
         self, function: Callable[[Any], tuple[Any, Any]], size: int
     ) -> Callable[[Any], Any]:
-        model, batch = self._reference
-
-        def totals(displacement: Any) -> tuple[Any, Any]:
-            values = model.atomic(batch, displacement)
-            xp = namespace(values)
-            return xp.sum(xp.reshape(values, (-1, size)), axis=0), None
-
         def with_gradients(x: Any) -> Any:
-            _, gradients = NumpyAdapter().jacobian(totals, size)(np.asarray(x))
-            return function(x), [array_api_strict.asarray(g) for g in gradients]
+            if self._told:
+                return function(x), [array_api_strict.asarray(g) for g in self._slopes.pop(0)]
+            found = NumpyAdapter().jacobian(function, size)(x)
+            self._slopes.append(found[1])
+            return found
 
         return with_gradients
 

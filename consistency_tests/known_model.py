@@ -13,9 +13,12 @@ class Known:
         self.predictions, self.output, self.has_spin = predictions, output, spin
         self.dims, self.default, self.seen = (fparam, aparam), default, []
 
-    def evaluate(self, coord, cell, atom_types, fparam=None, aparam=None, *, spin=None):
+    def evaluate(
+        self, coord, cell, atom_types, fparam=None, aparam=None, *, spin=None, charge_spin=None
+    ):
         self.seen.append((fparam, aparam))
         assert (spin is not None) == self.has_spin
+        assert charge_spin is None
         frames = coord[:, 0, 0].astype(int)
         assert cell is None or len(cell) == len(frames)
         assert np.ndim(atom_types) == 1 or len(atom_types) == len(frames)
@@ -29,6 +32,12 @@ class Known:
 
     def get_dim_aparam(self):
         return self.dims[1]
+
+    def has_chg_spin_ebd(self):
+        return False
+
+    def has_default_chg_spin(self):
+        return False
 
     def has_default_fparam(self):
         return self.default

@@ -12,6 +12,7 @@ from dpcore.formats import Document
 from dpcore.frames import Frame
 from dpcore.infer import DeepEval, DeepPot
 from dpcore.infer.evaluator import Evaluator
+from examples.example import GIVEN
 
 TOLERANCE = 1e-12
 # Compiling takes seconds, so that compiled backends are tried on what takes every kind of input.
@@ -145,7 +146,7 @@ def test_small_batches_give_the_same_numbers(example, monkeypatch):
     cells = None if frames[0].cell is None else np.stack([f.cell for f in frames])
     given = {
         key: np.stack([getattr(f, key) for f in frames])
-        for key in ("fparam", "aparam", "spin")
+        for key in GIVEN
         if getattr(frames[0], key) is not None
     }
     results = []

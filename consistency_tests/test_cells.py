@@ -38,9 +38,8 @@ def repeated(frame, coord, cell):
         return None if values is None else np.tile(values, (times, 1))
 
     types = np.tile(frame.types, times)
-    return Frame(
-        coord, types, cell, fparam=frame.fparam, aparam=rows(frame.aparam), spin=rows(frame.spin)
-    )
+    whole = dc.replace(frame, coord=coord, types=types, cell=cell)
+    return dc.replace(whole, aparam=rows(frame.aparam), spin=rows(frame.spin))
 
 
 def assert_first_atoms(result, expected, tolerance=TOLERANCE):

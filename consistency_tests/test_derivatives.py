@@ -7,7 +7,7 @@ import pytest
 from example_models import CASES, EXAMPLES
 from harness import assert_close
 
-STEP = 1e-4
+STEP = 5e-5
 DIFFERENTIABLE = [(e, p) for e, p in CASES if e.model.output.differentiable]
 EVERY = pytest.mark.parametrize(
     "example", [e for e in EXAMPLES if e.model.output.differentiable], ids=str

@@ -10,17 +10,17 @@ import pytest
 from harness import COMPILED, FRAMEWORKS
 
 from dpcore.infer import DeepPot, load
+from examples.example import GIVEN
 
 DATA = Path(__file__).parent / "data"
 CASES = sorted(folder.name for folder in DATA.iterdir())
-INPUTS = ("fparam", "aparam", "spin")
 
 
 def expected(case, tag):
     numbers = np.load(DATA / case / "expected.npz")
     found = {k.partition(".")[2]: v for k, v in numbers.items() if k.startswith(f"{tag}.")}
     box = numbers["box"] if tag == "pbc" else None
-    parameters = {k: numbers[k] for k in INPUTS if k in numbers}
+    parameters = {k: numbers[k] for k in GIVEN if k in numbers}
     return (numbers["coord"], box, numbers["atype"]), parameters, found
 
 

@@ -85,8 +85,9 @@ class Batch(Tree):
         types: type of each atom, ``(atom,)``.
         fparam: frame parameters, ``(frame, n)``, or None.
         aparam: atomic parameters, ``(atom, n)``, or None.
-        coord: coordinates, moved into the cell, ``(atom, 3)``, Å, where atoms pass messages, or None.
+        coord: coordinates, moved into the cell, about their centre, ``(atom, 3)``, Å, where atoms pass messages, or None.
         charge_spin: charge and spin multiplicity of each frame, ``(frame, 2)``, or None.
+        spin: spins, ``(atom, 3)``, which the model is differentiated by too, or None.
     """
 
     groups: tuple[Group, ...]
@@ -98,6 +99,7 @@ class Batch(Tree):
     aparam: Any = buffer(default=None)
     coord: Any = buffer(default=None)
     charge_spin: Any = buffer(default=None)
+    spin: Any = buffer(default=None)
 
     @property
     def view(self) -> View:

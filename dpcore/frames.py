@@ -22,6 +22,7 @@ class Frame:
         fparam: frame parameters, ``(n,)``.
         aparam: atomic parameters, ``(atom, n)``.
         spin: spins, ``(atom, 3)``.
+        charge_spin: charge and spin multiplicity, ``(2,)``.
     """
 
     coord: Floats
@@ -31,6 +32,7 @@ class Frame:
     fparam: Floats | None = None
     aparam: Floats | None = None
     spin: Floats | None = None
+    charge_spin: Floats | None = None
 
 
 def split(frames: Sequence[Frame], atoms: int) -> list[list[Frame]]:

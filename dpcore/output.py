@@ -1,6 +1,6 @@
 """What a model predicts."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import prod
 
 
@@ -16,6 +16,7 @@ class Output:
         differentiable: whether forces and virials are predicted: derivatives of each component.
         intensive: whether the frame's property is the mean over its atoms, not the sum.
         rank: number of axes of ``shape`` that rotate with the atoms: 0 for numbers, 1 for a vector.
+        magnetic: whether derivatives by the spins are predicted too; the property is the same without.
     """
 
     total: str
@@ -25,6 +26,7 @@ class Output:
     differentiable: bool = False
     intensive: bool = False
     rank: int = 0
+    magnetic: bool = field(default=False, compare=False)
 
     @property
     def size(self) -> int:
@@ -35,7 +37,7 @@ class Output:
     def names(self) -> tuple[str, ...]:
         """Names of everything that is predicted, in the order of exported programs."""
         derivatives = ("force", "virial", "atom_virial") if self.differentiable else ()
-        return (self.total, self.atomic, *derivatives)
+        return (self.total, self.atomic, *derivatives, *("force_mag",) * self.magnetic)
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """Return the shape of each prediction, of one atom or one frame.
@@ -46,6 +48,8 @@ class Output:
         shapes = {self.total: self.shape, self.atomic: self.shape}
         if self.differentiable:
             shapes |= {"force": (*axis, 3), "virial": (*axis, 9), "atom_virial": (*axis, 9)}
+        if self.magnetic:
+            shapes["force_mag"] = (*axis, 3)
         return shapes
 
     @property

@@ -28,8 +28,10 @@ STANDARD = (
 EXTRA = (
     "arange",
     "astype",
+    "below",  # inside(x) below a bound and outside(x) from it on, which are both finite everywhere
     "segment_sum",
     "sigmoid",
+    "silu",
     "softplus",
     "split",
     "stop_gradient",
@@ -86,6 +88,9 @@ def _extras(xp: Any) -> dict[str, Any]:
     def zeros(sizes: Sequence[int], like: Any) -> Any:
         return xp.zeros(tuple(sizes), dtype=like.dtype, device=array_api_compat.device(like))
 
+    def below(x: Any, bound: float, inside: Any, outside: Any) -> Any:
+        return xp.where(x < bound, inside(x), outside(x))
+
     def segment_sum(x: Any, segment: Any, n: int) -> Any:
         one_hot = segment[None, :] == arange(n, like=segment)[:, None]
         flat = xp.reshape(x, (x.shape[0], math.prod(x.shape[1:])))
@@ -106,8 +111,10 @@ def _extras(xp: Any) -> dict[str, Any]:
     return {
         "arange": arange,
         "astype": astype,
+        "below": below,
         "segment_sum": segment_sum,
         "sigmoid": sigmoid,
+        "silu": lambda x: x * sigmoid(x),
         "softplus": softplus,
         "split": split,
         "stop_gradient": lambda x: x,

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.vs_deepmd.compare import Plan, compare
+from benchmarks.vs_deepmd.examples import EXAMPLES
 from benchmarks.vs_deepmd.page import summary, write_page
 from benchmarks.vs_deepmd.process import Failure, cores
 from benchmarks.vs_deepmd.results import read_comparison
@@ -115,9 +116,9 @@ def _add_choices(parser: argparse.ArgumentParser) -> None:
     add("--frame", metavar="SYSTEM", help="periodic system of water in DeePMD-kit's layouts")
     add(
         "--descriptor",
-        choices=sorted(DESCRIPTORS),
+        choices=sorted([*DESCRIPTORS, *EXAMPLES]),
         default="se_e2_a",
-        help="descriptor of the model (%(default)s)",
+        help="descriptor of the model, or one of DeePMD-kit's examples (%(default)s)",
     )
     add("--one-side", action="store_true", help="a model with type_one_side")
     add("--quick", action="store_true", help="192 atoms, few and short turns")

@@ -14,6 +14,7 @@ from benchmarks.vs_deepmd.contestants import (
     peer_entry,
     selected,
 )
+from benchmarks.vs_deepmd.examples import EXAMPLES
 from benchmarks.vs_deepmd.flops import work
 from benchmarks.vs_deepmd.machine import busy, command_seconds, describe_machine, faster
 from benchmarks.vs_deepmd.peer import COMPRESSIBLE, SUFFIXES, Peer, write_script
@@ -86,6 +87,7 @@ class _Task:
 
     cell: Frame
     model: StandardModel
+    words: str
     contestants: list[Contestant]
     remarks: list[Remark]
 
@@ -160,7 +162,7 @@ def _prepare(plan: Plan, say: Say) -> _Task:
         python = str(Path(plan.peer_python).absolute())
         peer = _peer(plan, python, path, cell)
         contestants += _peer_contestants(peer, plan.patterns, remarks, say)
-    return _Task(cell, model, contestants, remarks)
+    return _Task(cell, model, describe_model(model, plan.descriptor), contestants, remarks)
 
 
 def _peer(plan: Plan, python: str, model: Path, cell: Frame) -> Peer:
@@ -231,7 +233,7 @@ def _comparison(
         date=dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
         machine=machine,
         versions=tournament.versions,
-        model=describe_model(task.model),
+        model=task.words,
         neighbours=neighbours,
         nets=work(task.model, neighbours, tables=False),
         tables=work(task.model, neighbours, tables=True),
@@ -243,9 +245,14 @@ def _comparison(
     )
 
 
-def describe_model(model: StandardModel) -> str:
-    """Return the model's settings in words."""
+def describe_model(model: StandardModel, name: str) -> str:
+    """Return the settings of the model of a name in words."""
     descriptor: Any = model.descriptor
+    if name in EXAMPLES:
+        return (
+            f"descriptor `{descriptor.type_name}`, settings of DeePMD-kit's example of water `{name}`; "
+            f"{EXAMPLES[name]['descriptor']['precision']}"
+        )
     fitting = model.fitting
     embedding, layers = (
         "-".join(map(str, widths)) for widths in (descriptor.neuron, fitting.neuron)

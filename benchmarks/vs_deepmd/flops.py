@@ -11,21 +11,25 @@ POLYNOMIAL = 18
 """Value (5 multiplications, 5 additions) and slope (4 and 4) of a fifth-order polynomial by Horner's rule."""
 ROW = 4
 """Numbers in an environment row."""
+COUNTED = ("se_e2_a", "se_atten")
 
 
-def work(model: StandardModel, neighbours: float, *, tables: bool) -> Work:
+def work(model: StandardModel, neighbours: float, *, tables: bool) -> Work | None:
     """Count the operations for one atom, forward and backward, of the least that has to be done.
 
     Only multiplications and additions in matrix products and tables count: no activation functions, bias
     terms or environment rows, and no places of ``sel`` that hold no neighbour. Parameters are not
-    differentiated, so the backward pass of a layer costs what its forward pass costs.
+    differentiated, so the backward pass of a layer costs what its forward pass costs. None for other
+    descriptors than these, whose operations are not counted.
 
     Args:
-        model: a model with the descriptor ``se_e2_a`` or ``se_atten``.
+        model: a model, with the descriptor ``se_e2_a`` or ``se_atten`` to be counted.
         neighbours: mean number of neighbours of an atom.
         tables: count tables of the embedding networks in place of the networks.
     """
     descriptor: Any = model.descriptor
+    if descriptor.type_name not in COUNTED:
+        return None
     axis = descriptor.axis_neuron
     width = descriptor.neuron[-1]
     # Types are folded into the biases of the first layer.

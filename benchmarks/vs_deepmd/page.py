@@ -121,19 +121,27 @@ def _speed_table(comparison: Comparison, size: Size) -> str:
     rows = []
     for name, timing in _ordered(comparison, size):
         entry = comparison.entry(name)
-        speed = comparison.work(name).total * size.atoms / timing.typical / 1e9
         times = [timing.typical, timing.fastest]
         row = [label(entry), *(_number(_per_atom(seconds, size)) for seconds in times)]
         if timing.deviation.force is None:
             rows.append([f"{row[0]}, no forces", *row[1:], *[NONE] * 4])
             continue
-        share = 100 * speed / comparison.machine.speed[entry.dtype]
         ratios = [
             comparison.ratio(size, name, reference) for reference in references(comparison, size)
         ]
-        rows.append([*row, *map(_ratio, ratios), _number(speed), f"{share:.0f} %"])
+        rows.append([*row, *map(_ratio, ratios), *_work_done(comparison, name, size, timing)])
     head = ["", "µs/atom", "best", "× plain", "× compressed", "GFLOP/s", "of the roof"]
     return f"### {size.atoms:,} atoms\n\n{table(head, rows)}"
+
+
+def _work_done(comparison: Comparison, name: str, size: Size, timing: Timing) -> list[str]:
+    """Return the operations of a contestant, GFLOP/s, and their share of the roof."""
+    work = comparison.work(name)
+    if work is None:
+        return [NONE, NONE]
+    speed = work.total * size.atoms / timing.typical / 1e9
+    share = 100 * speed / comparison.machine.speed[comparison.entry(name).dtype]
+    return [_number(speed), f"{share:.0f} %"]
 
 
 def _ordered(comparison: Comparison, size: Size) -> list[tuple[str, Timing]]:
@@ -205,9 +213,11 @@ def _agreement(comparison: Comparison) -> str:
 
 def _roof(comparison: Comparison) -> str:
     speed, nets, tables = comparison.machine.speed, comparison.nets, comparison.tables
+    measured = f"{speed['float64']:.0f} GFLOP/s in float64 and {speed['float32']:.0f} in float32"
+    if nets is None or tables is None:
+        return measured
     return (
-        f"{speed['float64']:.0f} GFLOP/s in float64 and {speed['float32']:.0f} in float32. Through the "
-        f"networks an atom takes {nets.total / 1e6:.2f} MFLOP: {nets.embedding / 1e6:.2f} in the embedding "
+        f"{measured}. Through the networks an atom takes {nets.total / 1e6:.2f} MFLOP: {nets.embedding / 1e6:.2f} in the embedding "
         f"networks, {nets.descriptor / 1e6:.2f} in the descriptor and {nets.fitting / 1e6:.2f} in the "
         f"fitting network. Tables take {tables.embedding / 1e6:.2f} in place of the first, "
         f"{tables.total / 1e6:.2f} in all"

@@ -168,8 +168,8 @@ class Comparison:
         versions: of the packages, by program.
         model: in words.
         neighbours: mean number of neighbours of an atom.
-        nets: operations through the networks.
-        tables: operations through tables.
+        nets: operations through the networks; None where they are not counted.
+        tables: operations through tables; likewise.
         entries: the contestants.
         starts: by contestant.
         sizes: in ascending order.
@@ -182,8 +182,8 @@ class Comparison:
     versions: Mapping[str, Mapping[str, str]]
     model: str
     neighbours: float
-    nets: Work
-    tables: Work
+    nets: Work | None
+    tables: Work | None
     entries: tuple[Entry, ...]
     starts: Mapping[str, Start]
     sizes: tuple[Size, ...]
@@ -211,8 +211,8 @@ class Comparison:
             return None
         return paired_ratio(size.timings[name].samples, size.timings[reference].samples)
 
-    def work(self, name: str) -> Work:
-        """Return the operations that a contestant cannot avoid."""
+    def work(self, name: str) -> Work | None:
+        """Return the operations that a contestant cannot avoid, or None where they are not counted."""
         entry = self.entry(name)
         kernels = entry.kernels and "dpcore-kernels" in self.versions.get(OURS, {})
         tables = entry.mode == COMPRESSED or (entry.mode == DEFAULT and kernels)

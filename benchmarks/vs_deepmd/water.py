@@ -7,7 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.vs_deepmd.examples import EXAMPLES, without_zeros
 from dpcore.data import load_system
+from dpcore.descriptors.dpa2 import DPA2
 from dpcore.descriptors.environment import environment_matrix
 from dpcore.errors import DPError
 from dpcore.formats import Document
@@ -123,7 +125,16 @@ DESCRIPTORS: dict[str, dict[str, object]] = {
 
 
 def settings(descriptor_type: str = "se_e2_a", *, type_one_side: bool) -> dict[str, object]:
-    """Return the ``model`` section of the input that the model is drawn from."""
+    """Return the ``model`` section of the input that the model is drawn from.
+
+    Raises:
+        DPError: the model has no such setting.
+    """
+    types: dict[str, object] = {"type_map": list(TYPE_MAP)}
+    if descriptor_type in EXAMPLES:
+        if type_one_side:
+            raise DPError(f"{descriptor_type}: only a model that passes no messages is one-sided")
+        return types | EXAMPLES[descriptor_type]
     descriptor = DESCRIPTORS[descriptor_type] | {
         "type": descriptor_type,
         "rcut": 6.0,
@@ -133,7 +144,7 @@ def settings(descriptor_type: str = "se_e2_a", *, type_one_side: bool) -> dict[s
         "type_one_side": type_one_side,
     }
     fitting = {"type": "ener", "neuron": [240, 240, 240], "resnet_dt": True}
-    return {"type_map": list(TYPE_MAP), "descriptor": descriptor, "fitting_net": fitting}
+    return types | {"descriptor": descriptor, "fitting_net": fitting}
 
 
 def draw_model(
@@ -142,22 +153,36 @@ def draw_model(
     """Return a model with random networks, and environment statistics as of one trained on the cell."""
     model = build_model(settings(descriptor_type, type_one_side=type_one_side), seed=1)
     assert isinstance(model, StandardModel)
-    davg, dstd = environment_statistics(model, cell)
-    if getattr(model.descriptor, "set_davg_zero", False):
+    if descriptor_type in EXAMPLES:
+        model = without_zeros(model)
+    descriptor: Any = model.descriptor
+    if isinstance(descriptor, DPA2):
+        parts = {
+            key: with_statistics(getattr(descriptor, key), cell) for key in ("pairs", "triples")
+        }
+        descriptor = descriptor.with_(**parts)
+    elif descriptor_type in DESCRIPTORS:
+        descriptor = with_statistics(descriptor, cell)
+    return model.with_(descriptor=descriptor)
+
+
+def with_statistics(descriptor: Any, cell: Frame) -> Any:
+    """Return a descriptor of environment rows with their statistics in a cell."""
+    davg, dstd = environment_statistics(descriptor, cell)
+    if getattr(descriptor, "set_davg_zero", False):
         davg = np.zeros_like(davg)
-    return model.with_(descriptor=model.descriptor.with_(davg=davg, dstd=dstd))
+    return descriptor.with_(davg=davg, dstd=dstd)
 
 
 def environment_statistics(
-    model: StandardModel, cell: Frame
+    descriptor: Any, cell: Frame
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return mean and standard deviation of the environment rows by type of the centre.
 
     As in DeePMD-kit, empty places of ``sel`` count as rows of zeros, the three components of a direction
     share a mean of zero and a deviation, and all places have the same statistics.
     """
-    descriptor: Any = model.descriptor
-    most = model.selections[0].most
+    most = descriptor.selections[0].most
     pairs = neighbour_pairs(cell.coord, cell.cell, descriptor.rcut)
     rows = environment_matrix(
         pairs.displacement, descriptor.rcut_smth, descriptor.rcut, descriptor.env_protection
@@ -174,9 +199,9 @@ def environment_statistics(
 
 
 def mean_neighbours(model: StandardModel, cell: Frame) -> float:
-    """Return the mean number of neighbours of an atom that enter the model."""
-    pairs = neighbour_pairs(cell.coord, cell.cell, model.rcut)
-    (selection,) = model.selections
+    """Return the mean number of neighbours of an atom that enter the model, by its first selection."""
+    selection = model.selections[0]
+    pairs = neighbour_pairs(cell.coord, cell.cell, selection.rcut)
     kinds = len(selection.sel)
     slot = pairs.centre * kinds + cell.types[pairs.neighbour]
     found = np.bincount(slot, minlength=len(cell.types) * kinds).reshape(-1, kinds)

@@ -11,6 +11,7 @@ from example_models import BY_NAME
 from harness import FRAMEWORKS, assert_close, assert_same
 
 from dpcore.backend.reference import adapter
+from dpcore.conditions import Conditions
 from dpcore.errors import DPError
 from dpcore.formats import Document
 from dpcore.frames import Frame
@@ -364,7 +365,7 @@ def test_sharp_corners_of_a_sum_are_those_of_its_parts():
     assert [s.rcut for s in whole.selections] == [2.7, 2.5, RCUT]
     assert whole.selections[0].types == (2, 1)
     assert [s.exclude for s in whole.selections] == [((2, 1),), ((0, 1),), ((0, 1),)]
-    assert (whole.numb_fparam, whole.numb_aparam, whole.default_fparam) == (1, 2, (0.3,))
+    assert whole.conditions == Conditions(numb_fparam=1, numb_aparam=2, default_fparam=(0.3,))
 
 
 def test_frozen_is_the_model_of_the_file(tmp_path, predict):

@@ -266,12 +266,14 @@ def test_edges_in_a_list_are_edges_in_rows(predict):
         assert_same(result, wanted, 1e-12)
 
 
-def test_what_changes_no_number(predict):
-    one = BY_NAME["dpa3_rough"]
+@pytest.mark.parametrize("one", EXAMPLES, ids=str)
+def test_what_changes_no_number(one, predict):
     (expected,) = predict(one.model, [one.frame()])
+    optimised = one.model.descriptor.repflow.updates.optim_update
+    mapped = one.model.descriptor.use_loc_mapping
     for changed in (
-        with_told(one.model, "updates", optim_update=False),
-        one.model.with_(descriptor=one.model.descriptor.with_(use_loc_mapping=False)),
+        with_told(one.model, "updates", optim_update=not optimised),
+        one.model.with_(descriptor=one.model.descriptor.with_(use_loc_mapping=not mapped)),
     ):
         (found,) = predict(changed, [one.frame()])
         assert_same(found, expected, 1e-15)
@@ -326,7 +328,7 @@ def test_messages_reach_as_many_cutoffs_as_there_are_layers(name, predict):
 def test_atoms_alone(predict):
     for one in EXAMPLES:
         frame = Frame(np.array([[0.0, 0.0, 0.0], [50.0, 0.0, 0.0]]), one.types[:2])
-        (alone,) = predict(one.model, [frame])
+        (alone,) = predict(one.model, [one.with_parameters(frame)])
         assert np.isfinite(alone["energy"]).all()
         assert not alone["force"].any()
 
@@ -420,12 +422,9 @@ def test_parts_that_the_settings_contradict():
 
 def test_charge_and_spin_matter(predict):
     one = BY_NAME["dpa3_charge_spin"]
-    (before,) = predict(one.model, [one.frame()])
-    other = one.model.descriptor.with_(default_chg_spin=(1.0, 2.0))
-    (after,) = predict(one.model.with_(descriptor=other), [one.frame()])
+    frames = [dc.replace(one.frame(), charge_spin=np.array(x)) for x in ([-1.0, 2.0], [1.0, 2.0])]
+    before, after = predict(one.model, frames)
     assert abs(after["energy"] - before["energy"])[0] > 1e-6
-    with pytest.raises(DPError, match="charge_spin"):
-        predict(one.model.with_(descriptor=other.with_(default_chg_spin=None)), [one.frame(seed=3)])
 
 
 @pytest.mark.parametrize("name", ["dpa3_rough", "dpa3_shortened", "dpa3_listed_one_by_one"])

@@ -15,7 +15,7 @@ from dpcore.nn.so3.linear import DegreeLinear, EdgeLinear
 from dpcore.nn.so3.mixer import DegreeMixer
 from dpcore.nn.so3.norms import RowsNorm
 from dpcore.nn.so3.quadrature import lebedev, product_grid
-from dpcore.nn.so3.rotations import Rotations, edge_frames, order_rows
+from dpcore.nn.so3.rotations import Rotations, edge_frames, order_rows, orders_of
 from dpcore.nn.so3.rows import Rows
 
 LMAX, F64 = 3, "float64"
@@ -177,6 +177,15 @@ def test_maps_commute_with_rotations(name):
     np.testing.assert_allclose(function(np.einsum("ab,fnbc->fnac", rotation, x)), after, atol=1e-12)
 
 
+def mixed(mixer: DegreeMixer, x: np.ndarray, radial: np.ndarray, rows: Rows) -> np.ndarray:
+    """Return features in the frames of edges mixed there."""
+    if not mixer.separable:
+        return mixer(x, radial, rows)
+    unturned = [np.eye(2 * n + 1)[None].repeat(len(x), 0) for n in range(rows.lmax + 1)]
+    turned = mixer.turned(radial, orders_of(unturned, rows.mmax), rows)
+    return turned @ mixer.spread(np.swapaxes(order_rows(unturned, rows.mmax), 1, 2) @ x)
+
+
 def edge_maps():
     """Return maps of features in the frames of edges, ``(2, n, row, 4)``, that commute with turns about z."""
     rows, rng = Rows.by_order(LMAX, 2), np.random.default_rng(2)
@@ -186,14 +195,15 @@ def edge_maps():
     gated = Gated.create(rng, LMAX, 2, 4, activation_function="tanh", **told)
     radial = rng.normal(size=(5, 4, 4))
     found = {
-        "linear": lambda x: linear(x, rows),
+        "linear": lambda x: rows.together(linear(rows.apart(x))),
         "norm": lambda x: norm(x, rows),
         "gated": lambda x: gated(x, rows),
+        "gated_orders": lambda x: rows.together(gated.of_orders(rows.apart(x), 4)),
     }
     for mode, rank in (("degree", 0), ("degree_channel", 0), ("degree_channel", 2)):
         mixer = DegreeMixer.create(rng, rows, 4, mode=mode, rank=rank, precision=F64)
         found[f"{mode}_{rank}"] = lambda x, mixer=mixer: np.stack(
-            [mixer(part, radial, rows) for part in x]
+            [mixed(mixer, part, radial, rows) for part in x]
         )
     for exact in (True, False):
         grid = Grid.sphere(rows, exact=exact)
@@ -225,4 +235,4 @@ def test_degree_mixer_is_a_sum_over_degrees():
             for b in range(kernel.shape[2]):
                 weights = kernel[:, a, b] @ mixer.basis
                 wanted[:, first + b] += weights * x[:, first + a]
-    np.testing.assert_allclose(mixer(x, radial, rows), wanted, atol=1e-13)
+    np.testing.assert_allclose(mixed(mixer, x, radial, rows), wanted, atol=1e-13)

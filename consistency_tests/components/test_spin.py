@@ -11,6 +11,7 @@ from dpcore.formats import Document
 from dpcore.infer import DeepPot
 from dpcore.models import SpinModel
 from dpcore.settings import build_model
+from examples.example import GIVEN
 from examples.spin import EXAMPLES, PLAIN
 
 STEP = 1e-4
@@ -65,7 +66,7 @@ def test_virtual_atoms_are_where_the_scale_says(predict):
 def test_descriptors_of_virtual_atoms_follow(example):
     potential = DeepPot.from_document(Document(example.model), Backend.NUMPY.adapter())
     frame = example.frame()
-    given = {k: getattr(frame, k) for k in ("fparam", "aparam", "spin")}
+    given = {k: getattr(frame, k) for k in GIVEN}
     found = potential.eval_descriptor(frame.coord[None], frame.cell[None], frame.types, **given)
     atoms, virtual = found[0, :8], found[0, 8:]
     assert found.shape[1] == 16

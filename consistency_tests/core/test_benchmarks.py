@@ -12,7 +12,9 @@ import pytest
 from benchmarks.vs_deepmd import water
 from benchmarks.vs_deepmd.aims import AIMS, reached
 from benchmarks.vs_deepmd.cli import main
+from benchmarks.vs_deepmd.compare import describe_model
 from benchmarks.vs_deepmd.contestants import our_contestants, peer_entry, selected
+from benchmarks.vs_deepmd.examples import EXAMPLES
 from benchmarks.vs_deepmd.flops import work
 from benchmarks.vs_deepmd.page import page
 from benchmarks.vs_deepmd.peer import reason
@@ -34,7 +36,9 @@ from benchmarks.vs_deepmd.results import (
     write_comparison,
 )
 from benchmarks.vs_deepmd.tournament import deviation, rotated
+from dpcore.errors import DPError
 from dpcore.neighbours import neighbour_pairs
+from dpcore.tree import leaves
 
 
 def timing(*samples, force=1e-14):
@@ -82,6 +86,18 @@ def test_operations_by_hand():
     assert nets.total == nets.embedding + nets.descriptor + nets.fitting
 
 
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_examples_are_models_whose_parameters_all_matter(name):
+    cell = water.water_cell()
+    model = water.draw_model(cell, name, type_one_side=False)
+    assert all(leaf.value.any() for leaf in leaves(model).values() if leaf.role == "param")
+    assert f"`{name}`" in describe_model(model, name)
+    assert work(model, 10.0, tables=False) is None
+    assert 80.0 < water.mean_neighbours(model, cell) < 90.0
+    with pytest.raises(DPError, match="one-sided"):
+        water.settings(name, type_one_side=True)
+
+
 def test_statistics_are_those_of_the_rows():
     cell = water.water_cell()
     model = water.draw_model(cell, type_one_side=False)
@@ -97,7 +113,7 @@ def test_statistics_are_those_of_the_rows():
         if len(places) == 4:
             break
     few = replace(cell, types=np.where(np.arange(192) < 6, cell.types, 0))
-    first, second = water.environment_statistics(model, few)
+    first, second = water.environment_statistics(model.descriptor, few)
     np.testing.assert_allclose(first[1, :, 0], np.mean(places), rtol=1e-12)
     np.testing.assert_allclose(second[1, :, 0], np.std(places), rtol=1e-12)
     assert not davg[..., 1:].any()

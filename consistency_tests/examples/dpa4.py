@@ -1,13 +1,15 @@
 """Examples of ``dpa4``, which between them use every setting."""
 
 import zlib
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from dpcore.descriptors import DPA4
+from dpcore.models import InnerPotential, LinearModel
 from dpcore.tree import Leaf, rebuild
-from examples.example import RCUT, TYPE_NAMES, Example, standard
+from examples.example import RCUT, TYPE_NAMES, Example, shaken, standard
 
 SMALL = {"rcut": RCUT, "channels": 4, "n_radial": 4, "lmax": 2, "n_blocks": 1, "ffn_neurons": 5}
 SMALL |= {"sel": (60,), "mixing_layers": 2, "precision": "float64"}
@@ -133,10 +135,46 @@ OPTIONS: dict[str, dict[str, Any]] = {
         "block_attn_res": "dependent",
         "mlp_bias": True,
     },
+    # Distances are frozen where the nearest neighbours of the frames are.
+    "spin": {
+        "use_spin": (True, False),
+        "inner_clamp_r_inner": 1.2,
+        "inner_clamp_r_outer": 2.8,
+    },
 }
+
+
+def film() -> Example:
+    """Make an example in which the vector that names the data set scales the layers of the fitting."""
+    told = {"dim_case_embd": 2, "case_film_embd": True, "numb_fparam": 1, "numb_aparam": 2}
+    told["neuron"] = (5, 3)
+    one = example("film", lmax=1, mixing_layers=1, edge_norm=False, fitting=told)
+    rng = np.random.default_rng(2)
+
+    def leaf(path: str, own: Leaf) -> Any:
+        new = ".film." in path
+        return 0.5 * rng.normal(size=own.value.shape) if new else own.value
+
+    fitting = rebuild(one.model.fitting, leaf)
+    return replace(one, model=one.model.with_(fitting=fitting))
+
+
+def bridged() -> Example:
+    """Make an example with the repulsion of nuclei, in which all atoms have spins."""
+    told = {"use_spin": (True, True), "n_atten_head": 0, "inner_clamp_r_inner": 1.0}
+    learned = example("bridged", **told, inner_clamp_r_outer=2.9)
+    names = learned.model.type_map
+    inner = InnerPotential.create(type_map=names, rcut=RCUT, sel=(60,))
+    about = {"type_map": names, "weights": "sum", "pair_exclude_types": ((1, 1),)}
+    whole = LinearModel.create(models=(learned.model, inner), **about)
+    # The repulsion ends at the cutoff.
+    return replace(learned, model=shaken(whole, np.random.default_rng(1)), smooth=False)
+
 
 EXAMPLES = [
     example("plain", **OPTIONS["plain"], fitting={"neuron": (0, 7), "bias_out": True}),
     *(example(name, **told) for name, told in OPTIONS.items() if name != "plain"),
     example("float32", precision="float32", trainable=False, mmax=0),
+    film(),
+    bridged(),
 ]

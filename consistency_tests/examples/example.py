@@ -23,6 +23,9 @@ CELL = np.array([[5.0, 0.0, 0.0], [0.6, 4.8, 0.0], [-0.4, 0.7, 5.2]])
 TYPES = np.array([0, 1, 1, 0, 1, 1, 0, 1])
 TYPE_NAMES = ("O", "H", "C")
 
+GIVEN = ("fparam", "aparam", "spin", "charge_spin")
+"""What frames may have besides atoms and cells, as the calls of DeePMD-kit name it."""
+
 
 @dataclass(frozen=True)
 class Example:
@@ -68,14 +71,15 @@ class Example:
         return [self.frame(periodic=p, seed=s) for s in seeds or (0,) for p in self.boundaries]
 
     def with_parameters(self, frame: Frame, *, seed: int = 0) -> Frame:
-        """Return the frame with random parameters and spins where the model takes them."""
-        rng, model, n = np.random.default_rng(seed), self.model, len(frame.types)
-        fparam = rng.normal(0.0, 1.0, model.numb_fparam) if model.numb_fparam else None
-        aparam = rng.normal(0.0, 1.0, (n, model.numb_aparam)) if model.numb_aparam else None
-        if any(selection.masked for selection in model.selections):
+        """Return the frame with random parameters, spins, charge and multiplicity where the model takes them."""
+        rng, told, n = np.random.default_rng(seed), self.model.conditions, len(frame.types)
+        fparam = rng.normal(0.0, 1.0, told.numb_fparam) if told.numb_fparam else None
+        aparam = rng.normal(0.0, 1.0, (n, told.numb_aparam)) if told.numb_aparam else None
+        if any(selection.masked for selection in self.model.selections):
             aparam[:, 0] = rng.uniform(0.0, 1.0, n) < 0.8
-        spin = rng.normal(0.0, 1.0, (n, 3)) if model.takes_spin else None
-        return dc.replace(frame, fparam=fparam, aparam=aparam, spin=spin)
+        spin = rng.normal(0.0, 1.0, (n, 3)) if told.spin else None
+        state = rng.integers((-3, 1), (4, 6)).astype(np.float64) if told.charge_spin else None
+        return dc.replace(frame, fparam=fparam, aparam=aparam, spin=spin, charge_spin=state)
 
     def double(self) -> Any:
         """Return the model with the same numbers in double precision."""

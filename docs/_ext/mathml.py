@@ -3,6 +3,7 @@
 # docutils comes without annotations:
 # mypy: disable-error-code="import-untyped"
 
+import re
 from typing import Any
 
 from docutils import nodes
@@ -17,6 +18,7 @@ _MISREAD = ("\\bar", "\\boldsymbol", "\\dot{", "\\hat", "\\tilde", "\\vec")
 
 def _mathml(node: nodes.Element, *, block: bool) -> str:
     misread = [command for command in _MISREAD if command in node.astext()]
+    misread += re.findall(r"frac\d\d", node.astext())
     if node.astext().count("{") != node.astext().count("}"):
         misread.append("unequal braces")
     if misread:

@@ -16,7 +16,12 @@ ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "examples" / "water"
 # Models that take or predict what that of water does not.
 CASES = ROOT / "consistency_tests" / "data"
-OTHERS = {"parameters": "se_e2_a_fparam_aparam", "dipole": "dipole", "spin": "spin"}
+OTHERS = {
+    "parameters": "se_e2_a_fparam_aparam",
+    "dipole": "dipole",
+    "messages": "dpa3",
+    "spin": "spin",
+}
 
 
 @functools.cache

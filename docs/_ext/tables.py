@@ -25,7 +25,8 @@ from dpcore.errors import DPError
 from dpcore.fittings import FITTINGS
 from dpcore.models import Model
 from dpcore.registry import backend, backend_names, canonical_backend, format_of
-from dpcore.tree import MODULES, Module
+from dpcore.settings.arguments import is_group
+from dpcore.tree import MODULES, Module, Settings
 from dpcore.xp import EXTRA, STANDARD
 from dpcore_serialization.deepmd.descriptors import WRITERS as DESCRIPTOR_WRITERS
 from dpcore_serialization.deepmd.fittings import WRITERS as FITTING_WRITERS
@@ -47,7 +48,14 @@ def code(values: Iterable[object]) -> str:
 
 def settings() -> str:
     """Return a section for each module type: its settings, arrays and parts."""
-    return "\n\n".join(_module(cls) for cls in reversed(MODULES.values()))
+    return "\n\n".join(_module(cls) for cls in reversed(MODULES.values()) if not _is_flat(cls))
+
+
+def _is_flat(cls: type[Module]) -> bool:
+    """Return whether settings are a group that lies flat among those of its owners, in whose tables it is."""
+    owners = [(owner, typing.get_type_hints(owner)) for owner in MODULES.values()]
+    uses = [f for o, hints in owners for f in dc.fields(o) if hints[f.name] is cls]
+    return issubclass(cls, Settings) and not any("doc" in field.metadata for field in uses)
 
 
 def _module(cls: type[Module]) -> str:
@@ -55,11 +63,11 @@ def _module(cls: type[Module]) -> str:
     rows = list(_settings(cls))
     if rows:
         parts.append(table(("Setting", "Kind", "Default", "Meaning"), rows))
-    fields = dc.fields(cls)
+    fields, hints = dc.fields(cls), typing.get_type_hints(cls)
     roles = {
         "Trained arrays": [f.name for f in fields if f.metadata.get("role") == "param"],
         "Stored arrays": [f.name for f in fields if f.metadata.get("role") == "buffer"],
-        "Parts": [f.name for f in fields if not f.metadata],
+        "Parts": [f.name for f in fields if not f.metadata and not is_group(hints[f.name])],
     }
     parts.append("\\\n".join(f"{role}: {code(names)}" for role, names in roles.items() if names))
     return "\n\n".join(parts)
@@ -69,6 +77,8 @@ def _settings(cls: type[Module]) -> Iterator[tuple[str, ...]]:
     hints = typing.get_type_hints(cls)
     for field in dc.fields(cls):
         if "doc" not in field.metadata:
+            if is_group(hints[field.name]):
+                yield from _settings(hints[field.name])
             continue
         missing = field.default is dc.MISSING
         default = "required" if missing else f"`{json.dumps(field.default)}`"
@@ -86,8 +96,10 @@ def _kind(hint: Any, *, many: bool = False) -> str:
         return f"({text})" if many else text
     if typing.get_origin(hint) is tuple:
         inner, *rest = typing.get_args(hint)
-        word = "list" if Ellipsis in rest else "pair"
+        word = "list" if Ellipsis in rest else {1: "pair"}.get(len(rest), f"{len(rest) + 1}-tuple")
         return f"{word}{end} of {_kind(inner, many=True)}"
+    if is_group(hint):
+        return f"section [`{hint.type_name}`](#{hint.type_name})"
     names = {bool: "boolean", int: "integer", float: "number", str: "text"}
     return "null" if hint is type(None) else f"{names[hint]}{end}"
 

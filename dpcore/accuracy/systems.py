@@ -101,9 +101,21 @@ def predict(model: DeepEval, system: System) -> Predictions:
     fparam = _values(system, "fparam", model.get_dim_fparam(), optional=model.has_default_fparam())
     aparam = _values(system, "aparam", model.get_dim_aparam())
     spin = _values(system, "spin", 3 if model.has_spin else 0)
+    state = _values(
+        system,
+        "charge_spin",
+        2 if model.has_chg_spin_ebd() else 0,
+        optional=model.has_default_chg_spin(),
+    )
     try:
         return model.evaluate(
-            system.coord, system.cell, system.atom_types, fparam, aparam, spin=spin
+            system.coord,
+            system.cell,
+            system.atom_types,
+            fparam,
+            aparam,
+            spin=spin,
+            charge_spin=state,
         )
     except DPError as error:
         raise DPError(f"{system.path}: {error}") from error

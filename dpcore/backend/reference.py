@@ -86,6 +86,19 @@ def _where(condition: Any, a: Any, b: Any) -> Any:
     return anp.where(condition, *whole)
 
 
+def _sigmoid(x: Any) -> Any:
+    return 0.5 * (tanh(0.5 * x) + 1.0)
+
+
+def _below(
+    x: Any, bound: float, inside: Callable[[Any], Any], outside: Callable[[Any], Any]
+) -> Any:
+    values = getval(x)
+    if values.size and values.max() < bound:
+        return inside(x)
+    return _where(values < bound, inside(x), outside(x))
+
+
 def _softplus(x: Any) -> Any:
     return anp.log1p(anp.exp(-anp.abs(x))) + anp.maximum(x, 0.0)
 
@@ -126,12 +139,14 @@ XP = closed(
     **{name: getattr(anp, name) for name in xp_module.STANDARD if name not in _OWN},
     arange=lambda n, like: np.arange(n, dtype=like.dtype),
     astype=lambda x, dtype: x.astype(numpy_dtype(dtype) if "float" in dtype else dtype),
+    below=_below,
     broadcast_to=broadcast_to,
     concat=anp.concatenate,
     cumulative_sum=anp.cumsum,
     permute_dims=anp.transpose,
     segment_sum=segment_sum,
-    sigmoid=lambda x: 0.5 * (tanh(0.5 * x) + 1.0),
+    sigmoid=_sigmoid,
+    silu=lambda x: x * _sigmoid(x),
     softplus=_softplus,
     split=_split,
     stop_gradient=getval,

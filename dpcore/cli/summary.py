@@ -50,10 +50,7 @@ def _model(file: ModelFile) -> dict[str, Any]:
         "precision": sorted({str(leaf.value.dtype) for leaf in _parameters(model).values()}),
         "rcut": model.rcut,
         "sel": _sel(model),
-        "numb_fparam": model.numb_fparam,
-        "default_fparam": model.default_fparam,
-        "numb_aparam": model.numb_aparam,
-        "spin": model.takes_spin,
+        **dc.asdict(model.conditions),
         "compressed": is_compressed(model),
         **{key: value for key, value in _settings(model).items() if key != "type_map"},
     }

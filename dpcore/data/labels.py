@@ -49,7 +49,15 @@ class Kind:
         return str(prod(self.full(natoms, 0)))
 
 
-_PER_FRAME = {"energy": 1, "virial": 9, "dipole": 3, "polarizability": 9, "numb_copy": 1, "box": 9}
+_PER_FRAME = {
+    "energy": 1,
+    "virial": 9,
+    "dipole": 3,
+    "polarizability": 9,
+    "numb_copy": 1,
+    "box": 9,
+    "charge_spin": 2,
+}
 _PER_ATOM = {
     "coord": 3,
     "force": 3,

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from dpcore.batch import Batch
+from dpcore.conditions import Conditions
 from dpcore.neighbours.selection import Selection
 from dpcore.tree import Module
 
@@ -82,9 +83,19 @@ class Descriptor(Module):
         return False
 
     @property
-    def numb_aparam(self) -> int:
-        """Number of atomic parameters that the descriptor takes."""
-        return 0
+    def conditions(self) -> Conditions:
+        """What the descriptor is told of frames and atoms besides places."""
+        return Conditions()
+
+    @property
+    def magnetic(self) -> tuple[bool, ...]:
+        """Whether atoms of each type have spins that the descriptor is told of; none where it takes none."""
+        return ()
+
+    @property
+    def virials_by_path(self) -> bool:
+        """Whether virials of atoms follow the paths of messages (see :mod:`dpcore.models.atomic_virials`)."""
+        return any(selection.messages for selection in self.selections)
 
     @property
     def selections(self) -> tuple[Selection, ...]:

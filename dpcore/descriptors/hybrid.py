@@ -4,6 +4,7 @@ from collections.abc import Collection
 from typing import Any, Self
 
 from dpcore.batch import Batch, by_view
+from dpcore.conditions import Conditions, shared_conditions
 from dpcore.descriptors.descriptor import Description, Descriptor
 from dpcore.errors import DPError
 from dpcore.neighbours.selection import Selection
@@ -33,6 +34,7 @@ class Hybrid(Descriptor, name="hybrid"):
                     f"descriptor.list.{i}: has {child.ntypes} types, the first child "
                     f"{self.children[0].ntypes}; all must agree"
                 )
+        _ = self.conditions  # raises where children disagree
 
     @property
     def ntypes(self) -> int:
@@ -53,6 +55,23 @@ class Hybrid(Descriptor, name="hybrid"):
     def mixed_types(self) -> bool:
         """Whether the features of any child tell the types apart."""
         return any(child.mixed_types for child in self.children)
+
+    @property
+    def conditions(self) -> Conditions:
+        """What the children are told besides places."""
+        each = {f"list.{number}": child.conditions for number, child in enumerate(self.children)}
+        return shared_conditions(each, "descriptor")
+
+    @property
+    def magnetic(self) -> tuple[bool, ...]:
+        """Whether atoms of each type have spins that a child is told of."""
+        told = [child.magnetic for child in self.children if child.magnetic]
+        return tuple(any(flags) for flags in zip(*told, strict=True))
+
+    @property
+    def virials_by_path(self) -> bool:
+        """Whether virials of atoms follow the paths of a child's messages."""
+        return any(child.virials_by_path for child in self.children)
 
     @property
     def selections(self) -> tuple[Selection, ...]:

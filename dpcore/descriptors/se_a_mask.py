@@ -1,5 +1,6 @@
 """``se_e2_a`` of all atoms of an open frame."""
 
+from dpcore.conditions import Conditions
 from dpcore.descriptors.se_e2_a import SeE2A
 from dpcore.errors import DPError
 from dpcore.neighbours.selection import Selection
@@ -33,6 +34,6 @@ class SeAMask(SeE2A, name="se_a_mask"):
         return (Selection(rcut=self.rcut, sel=self.sel, by_type=self.by_type, masked=True),)
 
     @property
-    def numb_aparam(self) -> int:
-        """Number of atomic parameters it takes: the mask."""
-        return 1
+    def conditions(self) -> Conditions:
+        """One atomic parameter: the mask."""
+        return Conditions(numb_aparam=1)

@@ -202,7 +202,7 @@ class Fitting(Module):
 
     def last_hidden(self, features: Any, batch: Batch) -> Any:
         """Return what the last hidden layers give, ``(centre, neuron[-1])``."""
-        return self._by_net(_hidden, features, batch)
+        return self._by_net(lambda net, x, _: net.hidden(x), features, batch)
 
     def biased(self, raw: Any, batch: Batch) -> Any:
         """Return network outputs plus the bias of the type, in its dtype; zero for excluded types."""
@@ -218,9 +218,3 @@ class Fitting(Module):
         rows = zip(by_group(batch, given), batch.groups, strict=True)
         found = [run(self.nets[group.type or 0], x, group.type) for x, group in rows]
         return found[0] if len(found) == 1 else namespace(given).concat(found, axis=0)
-
-
-def _hidden(net: MLP, x: Any, _: int | None) -> Any:
-    for layer in net.layers[:-1]:
-        x = layer(x)
-    return x

@@ -10,6 +10,7 @@ import numpy as np
 from dpcore.errors import DPError
 from dpcore.fittings.energy import EnergyFitting
 from dpcore.fittings.inputs import input_width
+from dpcore.nn.film import Film, FilmNet
 from dpcore.nn.glu import GLUNet
 from dpcore.tree import setting
 
@@ -27,16 +28,22 @@ class GatedEnergyFitting(EnergyFitting, name="dpa4_ener", aliases=("sezm_ener",)
     precision: str = setting("float32", doc="precision of the parameters")
     bias_out: bool = setting(False, doc="give the last layer a bias")
     case_film_embd: bool = setting(
-        False, doc="let the data set scale the layers; not supported, and must be false"
+        False, doc="let the vector that names the data set scale the layers, not enter them"
     )
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.case_film_embd:
-            raise DPError("fitting_net.case_film_embd: is not supported; leave it out")
+        if self.case_film_embd and not self.dim_case_embd:
+            raise DPError(
+                "fitting_net.case_film_embd: no vector names the data set; set dim_case_embd to its length"
+            )
         for i, net in enumerate(self.nets):
             if not isinstance(net, GLUNet):
                 raise DPError(f"fitting.nets.{i}: is no network of gated layers")
+            if isinstance(net, FilmNet) != self.case_film_embd:
+                raise DPError(
+                    f"fitting_net.case_film_embd: {self.case_film_embd}, which nets.{i} is not"
+                )
             if (net.layers[-1].bias is not None) != self.bias_out:
                 raise DPError(f"fitting_net.bias_out: {self.bias_out}, which nets.{i} is not")
 
@@ -45,7 +52,8 @@ class GatedEnergyFitting(EnergyFitting, name="dpa4_ener", aliases=("sezm_ener",)
         """Draw a fitting with random networks and neutral statistics (see :meth:`Fitting.create`)."""
         full: dict[str, Any] = {f.name: f.default for f in dc.fields(cls)} | settings
         if 0 in full["neuron"]:
-            wide = 32 * math.ceil(8.0 * input_width(width, full) / 3.0 / 32.0)
+            n_in = input_width(width, full) - _apart(full)
+            wide = 32 * math.ceil(8.0 * n_in / 3.0 / 32.0)
             settings["neuron"] = tuple(n or wide for n in full["neuron"])
         return super().create(rng, width=width, **settings)
 
@@ -61,4 +69,17 @@ class GatedEnergyFitting(EnergyFitting, name="dpa4_ener", aliases=("sezm_ener",)
         """Draw a network of gated layers."""
         shared = {k: settings[k] for k in ("activation_function", "precision")}
         shared |= {"bias": settings["bias_out"], "trainable": trainable, "n_out": n_out}
-        return GLUNet.create(n_in, settings["neuron"], rng, **shared)
+        apart = _apart(settings)
+        net = GLUNet.create(n_in - apart, settings["neuron"], rng, **shared)
+        if not apart:
+            return net
+        about: dict[str, Any] = {"trainable": net.layers[0].trainable}
+        about |= {k: settings[k] for k in ("activation_function", "precision")}
+        width = n_in - input_width(0, settings)
+        film = Film.create(rng, apart, width, (width, *settings["neuron"]), **about)
+        return FilmNet(layers=net.layers, described=width, film=film)
+
+
+def _apart(settings: Mapping[str, Any]) -> int:
+    """Return the length of the vector of the data set where it does not enter the gated layers, or 0."""
+    return int(settings["dim_case_embd"]) if settings["case_film_embd"] else 0

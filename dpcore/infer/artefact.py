@@ -58,5 +58,6 @@ class ArtefactEngine:
     def _whole_tree(self) -> TreeEngine:
         """What computes that the program does not."""
         if self._tree is None:
-            self._tree = TreeEngine(self._model, self._adapter)
+            # Fused kernels might ask for other neighbours than the program.
+            self._tree = TreeEngine(self._model, self._adapter, kernels=False)
         return self._tree

@@ -79,9 +79,11 @@ class Assembly:
             frame=frame,
             natoms=np.pad(np.array(counts, np.int64), (0, nframes - len(counts))),
             types=types,
-            fparam=self._fparam(nframes),
-            aparam=self._aparam(natoms),
+            fparam=self._of_frames("fparam", nframes),
+            aparam=self._of_atoms("aparam", natoms),
             coord=self._coord(natoms),
+            charge_spin=self._of_frames("charge_spin", nframes),
+            spin=self._of_atoms("spin", natoms),
         )
 
     def _members(self, start: int, stop: int) -> list["_Members"]:
@@ -172,16 +174,17 @@ class Assembly:
             displacement=displacement, index=index, count=np.array([total]), centre=centre
         )
 
-    def _fparam(self, nframes: int) -> NDArray[Any] | None:
-        first = self.frames[0].fparam
+    def _of_frames(self, name: str, nframes: int) -> NDArray[Any] | None:
+        """Return numbers that belong to frames, of which all or none have them."""
+        first = getattr(self.frames[0], name)
         if first is None:
             return None
         out = np.zeros((nframes, len(first)), self.dtype)
-        out[: len(self.frames)] = [frame.fparam for frame in self.frames]
+        out[: len(self.frames)] = [getattr(frame, name) for frame in self.frames]
         return out
 
     def _coord(self, natoms: int) -> NDArray[Any] | None:
-        """Return the coordinates, moved into the cell, where atoms pass messages."""
+        """Return the coordinates, moved into the cell, about their centre, where atoms pass messages."""
         if not any(selection.messages for selection in self.selections):
             return None
         rcut = self.selections[0].rcut
@@ -189,7 +192,9 @@ class Assembly:
         for mask, frame, start in zip(self.real, self.frames, self._starts, strict=True):
             coord, box = usable_input(frame.coord[mask], frame.cell, rcut, frame.pbc, 0)
             coord = Wrapped.of(coord, box, rcut).coord
-            out[start : start + len(coord)] = coord
+            # Where the origin is does not matter; digits are lost by products with large coordinates.
+            if len(coord):
+                out[start : start + len(coord)] = coord - coord.mean(axis=0)
         return out
 
     @property
@@ -198,12 +203,10 @@ class Assembly:
         counts = [int(np.count_nonzero(mask)) for mask in self.real]
         return np.cumsum([0, *counts])[:-1]
 
-    def _aparam(self, natoms: int) -> NDArray[Any] | None:
-        given = [
-            frame.aparam[mask]
-            for frame, mask in zip(self.frames, self.real, strict=True)
-            if frame.aparam is not None
-        ]
+    def _of_atoms(self, name: str, natoms: int) -> NDArray[Any] | None:
+        """Return rows that belong to atoms, of which all or none have them."""
+        rows = [getattr(frame, name) for frame in self.frames]
+        given = [row[mask] for row, mask in zip(rows, self.real, strict=True) if row is not None]
         if not given:
             return None
         whole = np.concatenate(given)

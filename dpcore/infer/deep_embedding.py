@@ -7,12 +7,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dpcore.batch import Batch, Group
+from dpcore.descriptors import Descriptor
 from dpcore.errors import DPError
 from dpcore.fittings import Fitting
 from dpcore.frames import Floats, Frame
 from dpcore.models import Model
 from dpcore.models.survey import fitting_of, models_in
-from dpcore.nn.type_embedding import TypeEmbedding
 from dpcore.tree import inside
 
 
@@ -25,7 +25,10 @@ def type_embeddings(model: Model) -> NDArray[np.float64]:
         DPError: there are none.
     """
     found: list[NDArray[np.float64]] = []
-    for _, embedding in inside(model, TypeEmbedding):
+    for _, descriptor in inside(model, Descriptor):
+        embedding = getattr(descriptor, "type_embedding", None)
+        if embedding is None:
+            continue
         vectors = np.asarray(embedding(), np.float64)
         if not any(np.array_equal(vectors, other) for other in found):
             found.append(vectors)
@@ -55,7 +58,7 @@ class LastHidden:
         Raises:
             DPError: there is no fitting, or there is no one last layer for each atom.
         """
-        if model.takes_spin:
+        if model.conditions.spin and not model.magnetic:
             raise DPError(
                 f"a model of type {model.type_name!r} has networks for virtual atoms too; there is no one "
                 "last layer for each atom"

@@ -98,6 +98,7 @@ class DeepEval(Facts):
         aparam: ArrayLike | None = None,
         *,
         spin: ArrayLike | None = None,
+        charge_spin: ArrayLike | None = None,
         pbc: Sequence[bool] = (True, True, True),
         mixed_type: bool = False,
         atomic: bool = True,
@@ -111,6 +112,7 @@ class DeepEval(Facts):
             fparam: frame parameters, ``(nframes, n)`` or ``(n,)``.
             aparam: atomic parameters, ``(nframes, natoms, n)``, ``(natoms, n)`` or ``(n,)``.
             spin: spins, ``(nframes, natoms, 3)`` or ``(natoms, 3)``, for models that take them.
+            charge_spin: charge and spin multiplicity, ``(nframes, 2)`` or ``(2,)``, for models that take them.
             pbc: along which lattice vectors the cells repeat.
             mixed_type: read flat ``atom_types`` as one row for each frame.
             atomic: return the atomic virials of models that pass messages, which take as long as three more
@@ -128,7 +130,9 @@ class DeepEval(Facts):
             DPError: input that does not fit the model, or a prediction that is not finite.
         """
         given = coords, cells, atom_types, fparam, aparam
-        frames = frames_from_arrays(self.model, *given, spin=spin, pbc=pbc, mixed_type=mixed_type)
+        frames = frames_from_arrays(
+            self.model, *given, spin=spin, charge_spin=charge_spin, pbc=pbc, mixed_type=mixed_type
+        )
         predictions = self._evaluator.predict(frames, atomic=atomic)
         check_finite(frames, predictions, self.model.rcut)
         return {name: np.stack([p[name] for p in predictions]) for name in predictions[0]}
@@ -144,6 +148,7 @@ class DeepEval(Facts):
         dtype: str = "native",
         *,
         spin: ArrayLike | None = None,
+        charge_spin: ArrayLike | None = None,
     ) -> np.ndarray:
         """Return the descriptors, ``(nframes, natoms, width)``; arguments as in :meth:`evaluate`.
 
@@ -151,7 +156,9 @@ class DeepEval(Facts):
         ``fp64``, the same as ``native``, or ``fp32``.
         """
         given = coords, cells, atom_types, fparam, aparam
-        frames = frames_from_arrays(self.model, *given, spin=spin, mixed_type=mixed_type)
+        frames = frames_from_arrays(
+            self.model, *given, spin=spin, charge_spin=charge_spin, mixed_type=mixed_type
+        )
         return np.stack(self._describe(frames)).astype(_dtype(dtype))
 
     def eval_fitting_last_layer(
@@ -163,6 +170,8 @@ class DeepEval(Facts):
         aparam: ArrayLike | None = None,
         mixed_type: bool = False,
         dtype: str = "native",
+        *,
+        charge_spin: ArrayLike | None = None,
     ) -> np.ndarray:
         """Return what the last hidden layer of the fitting networks gives, ``(nframes, natoms, n)``.
 
@@ -172,7 +181,10 @@ class DeepEval(Facts):
             DPError: the model has no fitting network, or virtual atoms.
         """
         given = coords, cells, atom_types, fparam, aparam
-        return self.eval_embedding(*given, mixed_type=mixed_type, dtype=dtype)[1]
+        _, hidden, _ = self.eval_embedding(
+            *given, mixed_type=mixed_type, dtype=dtype, charge_spin=charge_spin
+        )
+        return hidden
 
     def eval_embedding(
         self,
@@ -183,6 +195,8 @@ class DeepEval(Facts):
         aparam: ArrayLike | None = None,
         mixed_type: bool = False,
         dtype: str = "fp32",
+        *,
+        charge_spin: ArrayLike | None = None,
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return vectors that stand for atoms and frames.
 
@@ -197,7 +211,9 @@ class DeepEval(Facts):
         """
         layer, kind = LastHidden.of(self.model), _dtype(dtype)
         given = coords, cells, atom_types, fparam, aparam
-        frames = frames_from_arrays(self.model, *given, mixed_type=mixed_type)
+        frames = frames_from_arrays(
+            self.model, *given, charge_spin=charge_spin, mixed_type=mixed_type
+        )
         descriptors = self._describe(frames)
         hidden = [layer(f, rows) for f, rows in zip(frames, descriptors, strict=True)]
         excluded = self.model.atom_exclude_types

@@ -52,15 +52,15 @@ class Facts:
 
     def get_dim_fparam(self) -> int:
         """Return the number of frame parameters."""
-        return self.model.numb_fparam
+        return self.model.conditions.numb_fparam
 
     def get_dim_aparam(self) -> int:
         """Return the number of atomic parameters."""
-        return self.model.numb_aparam
+        return self.model.conditions.numb_aparam
 
     def has_default_fparam(self) -> bool:
         """Return whether frames may come without frame parameters."""
-        return self.model.default_fparam is not None
+        return self.model.conditions.default_fparam is not None
 
     def get_sel_type(self) -> list[int]:
         """Return the types whose atoms have the property that is predicted."""
@@ -70,7 +70,7 @@ class Facts:
     @property
     def has_spin(self) -> bool:
         """Whether the model takes the spins of the atoms."""
-        return self.model.takes_spin
+        return self.model.conditions.spin
 
     @property
     def use_spin(self) -> list[bool]:
@@ -99,12 +99,12 @@ class Facts:
         return False
 
     def has_chg_spin_ebd(self) -> bool:
-        """Return whether the model takes the charge and spin of a frame: none does."""
-        return False
+        """Return whether the model takes the charge and spin multiplicity of frames."""
+        return self.model.conditions.charge_spin
 
     def has_default_chg_spin(self) -> bool:
         """Return whether frames may come without charge and spin, where the model takes them."""
-        return False
+        return self.model.conditions.default_chg_spin is not None
 
     def get_model_def_script(self) -> dict[str, Any]:
         """Return the model section of the input that the model was made from; empty if it is not known."""

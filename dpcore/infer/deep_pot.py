@@ -28,6 +28,7 @@ class DeepPot(DeepEval):
         mixed_type: bool = False,
         *,
         spin: ArrayLike | None = None,
+        charge_spin: ArrayLike | None = None,
         pbc: Sequence[bool] = (True, True, True),
     ) -> tuple[np.ndarray, ...]:
         """Return energy, force and virial in DeePMD-kit's order.
@@ -41,6 +42,7 @@ class DeepPot(DeepEval):
             aparam: atomic parameters, ``(nframes, natoms, n)``, ``(natoms, n)`` or ``(n,)``.
             mixed_type: read flat ``atom_types`` as one row for each frame.
             spin: spins, ``(nframes, natoms, 3)`` or ``(natoms, 3)``, for models that take them.
+            charge_spin: charge and spin multiplicity, ``(nframes, 2)`` or ``(2,)``, for models that take them.
             pbc: along which lattice vectors the cells repeat.
 
         Returns:
@@ -50,7 +52,14 @@ class DeepPot(DeepEval):
             which atoms have one ``(nframes, natoms, 1)``.
         """
         given = coords, cells, atom_types, fparam, aparam
-        out = self.evaluate(*given, spin=spin, pbc=pbc, mixed_type=mixed_type, atomic=atomic)
+        out = self.evaluate(
+            *given,
+            spin=spin,
+            charge_spin=charge_spin,
+            pbc=pbc,
+            mixed_type=mixed_type,
+            atomic=atomic,
+        )
         names = ["energy", "force", "virial"]
         names += ["atom_energy", "atom_virial"] if atomic else []
         names += ["force_mag", "mask_mag"] if self.has_spin else []

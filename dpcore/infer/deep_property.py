@@ -27,6 +27,7 @@ class DeepProperty(DeepEval):
         aparam: ArrayLike | None = None,
         mixed_type: bool = False,
         *,
+        charge_spin: ArrayLike | None = None,
         pbc: Sequence[bool] = (True, True, True),
     ) -> tuple[np.ndarray, ...]:
         """Return the property of the frame.
@@ -39,6 +40,7 @@ class DeepProperty(DeepEval):
             fparam: frame parameters, ``(nframes, n)`` or ``(n,)``.
             aparam: atomic parameters, ``(nframes, natoms, n)``, ``(natoms, n)`` or ``(n,)``.
             mixed_type: read flat ``atom_types`` as one row for each frame.
+            charge_spin: charge and spin multiplicity, ``(nframes, 2)`` or ``(2,)``, for models that take them.
             pbc: along which lattice vectors the cells repeat.
 
         Returns:
@@ -46,7 +48,7 @@ class DeepProperty(DeepEval):
             size)``.
         """
         given = coords, cells, atom_types, fparam, aparam
-        out = self.evaluate(*given, pbc=pbc, mixed_type=mixed_type)
+        out = self.evaluate(*given, charge_spin=charge_spin, pbc=pbc, mixed_type=mixed_type)
         total, atoms = out[self.output.total], out[self.output.atomic]
         return (total, atoms) if atomic else (total,)
 

@@ -28,6 +28,7 @@ class DeepTensor(DeepEval):
         aparam: ArrayLike | None = None,
         mixed_type: bool = False,
         *,
+        charge_spin: ArrayLike | None = None,
         pbc: Sequence[bool] = (True, True, True),
     ) -> np.ndarray:
         """Return the tensor of each atom, or of the frame.
@@ -40,6 +41,7 @@ class DeepTensor(DeepEval):
             fparam: frame parameters, ``(nframes, n)`` or ``(n,)``.
             aparam: atomic parameters, ``(nframes, natoms, n)``, ``(natoms, n)`` or ``(n,)``.
             mixed_type: read flat ``atom_types`` as one row for each frame.
+            charge_spin: charge and spin multiplicity, ``(nframes, 2)`` or ``(2,)``, for models that take them.
             pbc: along which lattice vectors the cells repeat.
 
         Returns:
@@ -47,7 +49,7 @@ class DeepTensor(DeepEval):
             ``atomic`` ``(nframes, size)``. The size is 3 or 9.
         """
         given = coords, cells, atom_types, fparam, aparam
-        out = self.evaluate(*given, pbc=pbc, mixed_type=mixed_type)
+        out = self.evaluate(*given, charge_spin=charge_spin, pbc=pbc, mixed_type=mixed_type)
         return self._flat(out, atomic=atomic)
 
     def eval_full(
@@ -60,6 +62,7 @@ class DeepTensor(DeepEval):
         aparam: ArrayLike | None = None,
         mixed_type: bool = False,
         *,
+        charge_spin: ArrayLike | None = None,
         pbc: Sequence[bool] = (True, True, True),
     ) -> tuple[np.ndarray, ...]:
         """Return the tensor of the frame and its derivatives; arguments as in :meth:`eval`.
@@ -76,7 +79,9 @@ class DeepTensor(DeepEval):
         if not output.differentiable:
             raise DPError(f"eval_full: a model of {output.total} predicts no derivatives; use eval")
         given = coords, cells, atom_types, fparam, aparam
-        out = self.evaluate(*given, pbc=pbc, mixed_type=mixed_type, atomic=atomic)
+        out = self.evaluate(
+            *given, charge_spin=charge_spin, pbc=pbc, mixed_type=mixed_type, atomic=atomic
+        )
         first = self._flat(out, atomic=False), np.swapaxes(out["force"], 1, 2), out["virial"]
         if not atomic:
             return first
@@ -119,11 +124,12 @@ class DeepGlobalPolar(DeepPolar):
         aparam: ArrayLike | None = None,
         mixed_type: bool = False,
         *,
+        charge_spin: ArrayLike | None = None,
         pbc: Sequence[bool] = (True, True, True),
     ) -> np.ndarray:
         """Return the polarizability of the frame; see :meth:`DeepTensor.eval`."""
         given = coords, cells, atom_types, atomic, fparam, aparam, mixed_type
-        return super().eval(*given, pbc=pbc)
+        return super().eval(*given, charge_spin=charge_spin, pbc=pbc)
 
 
 class DeepWFC(DeepDipole):

@@ -44,7 +44,7 @@ class Evaluator:
             totals: dict[str, np.ndarray] = {}
             for batch in assembly.batches(self._centres(assembly)):
                 found = dict(self.engine.predict(batch))
-                if atomic and self.model.passes_messages and self.model.output.differentiable:
+                if atomic and self.model.virials_by_path and self.model.output.differentiable:
                     found |= self.engine.atomic_virials(batch)
                 for name, value in found.items():
                     totals[name] = totals[name] + value if name in totals else value

@@ -10,6 +10,7 @@ from dpcore.errors import DPError
 from dpcore.frames import Floats, Frame
 from dpcore.models import Model
 from dpcore.neighbours.cell import check_cell, check_coordinates
+from dpcore.nn.charge_spin import check_state
 
 
 def frames_from_arrays(
@@ -21,6 +22,7 @@ def frames_from_arrays(
     aparam: ArrayLike | None = None,
     *,
     spin: ArrayLike | None = None,
+    charge_spin: ArrayLike | None = None,
     pbc: Sequence[bool] = (True, True, True),
     mixed_type: bool = False,
 ) -> list[Frame]:
@@ -34,6 +36,7 @@ def frames_from_arrays(
         fparam: ``(frame, n)``, or ``(n,)`` for all frames.
         aparam: ``(frame, atom, n)``, ``(atom, n)`` for all frames, or ``(n,)`` for all atoms.
         spin: ``(frame, atom, 3)`` or ``(atom, 3)`` for all frames.
+        charge_spin: charge and spin multiplicity, ``(frame, 2)`` or ``(2,)`` for all frames.
         pbc: along which lattice vectors the cells repeat.
         mixed_type: read flat ``atom_types`` as one row for each frame.
 
@@ -55,6 +58,7 @@ def frames_from_arrays(
     frame_parameters = _fparam(model, fparam, nframes)
     atom_parameters = _aparam(model, aparam, nframes, natoms)
     spins = _spin(model, spin, nframes, natoms)
+    states = _charge_spin(model, charge_spin, nframes)
     for number in range(nframes):
         check_coordinates(coord[number][types[number] >= 0], number)
         if cell is not None and all(pbc):
@@ -69,6 +73,7 @@ def frames_from_arrays(
             None if frame_parameters is None else frame_parameters[i],
             None if atom_parameters is None else atom_parameters[i],
             None if spins is None else spins[i],
+            None if states is None else states[i],
         )
         for i in range(nframes)
     ]
@@ -120,7 +125,8 @@ def _cells(cells: ArrayLike, nframes: int) -> Floats:
 
 
 def _fparam(model: Model, fparam: ArrayLike | None, nframes: int) -> Floats | None:
-    width, default = model.numb_fparam, model.default_fparam
+    told = model.conditions
+    width, default = told.numb_fparam, told.default_fparam
     if not width:
         _refuse("fparam", fparam)
         return None
@@ -135,7 +141,7 @@ def _fparam(model: Model, fparam: ArrayLike | None, nframes: int) -> Floats | No
 
 
 def _aparam(model: Model, aparam: ArrayLike | None, nframes: int, natoms: int) -> Floats | None:
-    width = model.numb_aparam
+    width = model.conditions.numb_aparam
     if not width:
         _refuse("aparam", aparam)
         return None
@@ -151,7 +157,7 @@ def _aparam(model: Model, aparam: ArrayLike | None, nframes: int, natoms: int) -
 
 
 def _spin(model: Model, spin: ArrayLike | None, nframes: int, natoms: int) -> Floats | None:
-    if not model.takes_spin:
+    if not model.conditions.spin:
         if spin is not None and np.size(spin):
             raise DPError("spin: the model takes none; leave it out")
         return None
@@ -161,6 +167,29 @@ def _spin(model: Model, spin: ArrayLike | None, nframes: int, natoms: int) -> Fl
     if values.size not in {3 * natoms, 3 * nframes * natoms}:
         raise DPError(f"spin: shape {values.shape} does not fit; give {full} or {full[1:]}")
     return np.broadcast_to(values.reshape(-1, natoms, 3), full)
+
+
+def _charge_spin(model: Model, charge_spin: ArrayLike | None, nframes: int) -> Floats | None:
+    told = model.conditions
+    if not told.charge_spin:
+        if charge_spin is not None and np.size(charge_spin):
+            raise DPError("charge_spin: the model takes none (add_chg_spin_ebd); leave it out")
+        return None
+    given = told.default_chg_spin if charge_spin is None else charge_spin
+    if given is None:
+        raise DPError(
+            "charge_spin: the model needs the charge and the spin multiplicity of frames; pass "
+            "charge_spin="
+        )
+    values = _floats(given, "charge_spin")
+    if values.size not in {2, 2 * nframes}:
+        raise DPError(
+            f"charge_spin: shape {values.shape} does not fit; give ({nframes}, 2) or (2,)"
+        )
+    states = values.reshape(-1, 2)
+    for number, state in enumerate(states):
+        check_state(tuple(state), f"charge_spin: frame {number}")
+    return np.broadcast_to(states, (nframes, 2))
 
 
 def _refuse(name: str, values: Any) -> None:

@@ -118,7 +118,13 @@ def signature(model: Model) -> Signature:
     writer.add("frame", "int64", ("atoms",))
     writer.add("natoms", "int64", ("frames",))
     writer.add("types", "int64", ("atoms",))
-    parameters = {"fparam": ("frames", model.numb_fparam), "aparam": ("atoms", model.numb_aparam)}
+    told = model.conditions
+    parameters = {
+        "fparam": ("frames", told.numb_fparam),
+        "aparam": ("atoms", told.numb_aparam),
+        "charge_spin": ("frames", 2 * told.charge_spin),
+        "spin": ("atoms", 3 * told.spin),
+    }
     given = {
         name: writer.add(name, "float64", axes) for name, axes in parameters.items() if axes[1]
     }

@@ -2,6 +2,7 @@
 
 from dpcore.models.dipole_charge import DipoleChargeModel
 from dpcore.models.frozen import FrozenModel
+from dpcore.models.inner_potential import InnerPotential
 from dpcore.models.linear import LinearModel
 from dpcore.models.model import Model
 from dpcore.models.pair_table import PairTable
@@ -15,6 +16,7 @@ __all__ = [
     "ENERGY",
     "DipoleChargeModel",
     "FrozenModel",
+    "InnerPotential",
     "LinearModel",
     "Model",
     "Output",

@@ -1,15 +1,17 @@
 """Energies put together from those of other models."""
 
 from collections.abc import Collection
+from dataclasses import replace
 from typing import Any, Self
 
 from dpcore.batch import Batch, by_view
+from dpcore.conditions import Conditions, shared_conditions
 from dpcore.errors import DPError
 from dpcore.models.biased import BiasedEnergy
 from dpcore.models.children import as_seen_by, is_of_frames, selections_in, types_in
 from dpcore.models.model import Model
 from dpcore.neighbours.selection import Selection
-from dpcore.output import ENERGY
+from dpcore.output import ENERGY, Output
 from dpcore.xp import as_type_of
 
 
@@ -33,26 +35,7 @@ class Composite(BiasedEnergy):
                 raise DPError(f"{where}: predicts the {model.output.total}; parts predict energies")
             if is_of_frames(model):
                 raise DPError(f"{where}: a model of type {model.type_name!r} is no part of others")
-        for key in ("numb_fparam", "numb_aparam", "default_fparam"):
-            self._agreed(key)
-
-    def _agreed(self, key: str) -> Any:
-        """Return what the parts that take parameters say of them, or what all parts say.
-
-        Raises:
-            DPError: they differ.
-        """
-        found = {number: getattr(model, key) for number, model in enumerate(self.models)}
-        takes = "numb_aparam" if key == "numb_aparam" else "numb_fparam"
-        takers = [n for n, model in enumerate(self.models) if getattr(model, takes)] or [0]
-        first, *others = takers
-        for number in others:
-            if found[number] != found[first]:
-                raise DPError(
-                    f"model.models: {key} is {found[first]} in models.{first} and {found[number]} in "
-                    f"models.{number}; parts share the parameters of frames and atoms: both must agree"
-                )
-        return found[first]
+        _ = self.conditions  # raises where parts disagree
 
     @property
     def types(self) -> tuple[tuple[int, ...], ...]:
@@ -63,6 +46,18 @@ class Composite(BiasedEnergy):
         )
 
     @property
+    def output(self) -> Output:
+        """The energy."""
+        return replace(ENERGY, magnetic=bool(self.magnetic))
+
+    @property
+    def magnetic(self) -> tuple[bool, ...]:
+        """Whether atoms of each type have spins that a part is told of."""
+        each = zip(self.models, self.types, strict=True)
+        told = [[model.magnetic[t] for t in types] for model, types in each if model.magnetic]
+        return tuple(any(flags) for flags in zip(*told, strict=True))
+
+    @property
     def selections(self) -> tuple[Selection, ...]:
         """The neighbours of each part, less the excluded pairs."""
         each = zip(self.models, self.types, strict=True)
@@ -71,20 +66,15 @@ class Composite(BiasedEnergy):
         )
 
     @property
-    def numb_fparam(self) -> int:
-        """Number of frame parameters."""
-        return int(self._agreed("numb_fparam"))
+    def conditions(self) -> Conditions:
+        """What the parts are told besides places."""
+        each = {f"models.{number}": m.conditions for number, m in enumerate(self.models)}
+        return shared_conditions(each, "model.models")
 
     @property
-    def numb_aparam(self) -> int:
-        """Number of atomic parameters."""
-        return int(self._agreed("numb_aparam"))
-
-    @property
-    def default_fparam(self) -> tuple[float, ...] | None:
-        """Frame parameters of frames that come without."""
-        default: tuple[float, ...] | None = self._agreed("default_fparam")
-        return default
+    def virials_by_path(self) -> bool:
+        """Whether virials of atoms follow the paths of messages of a part."""
+        return any(model.virials_by_path for model in self.models)
 
     @property
     def reach(self) -> float:

@@ -8,6 +8,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from dpcore.conditions import Conditions
 from dpcore.errors import DPError
 from dpcore.fittings.dipole import DIPOLE
 from dpcore.frames import Floats, Frame, Prediction
@@ -80,19 +81,9 @@ class DipoleChargeModel(Model, name="dipole_charge"):
         return ENERGY
 
     @property
-    def numb_fparam(self) -> int:
-        """Number of frame parameters."""
-        return self.energy.numb_fparam
-
-    @property
-    def numb_aparam(self) -> int:
-        """Number of atomic parameters."""
-        return self.energy.numb_aparam
-
-    @property
-    def default_fparam(self) -> tuple[float, ...] | None:
-        """Frame parameters of frames that come without."""
-        return self.energy.default_fparam
+    def conditions(self) -> Conditions:
+        """What the short-range energy is told besides places."""
+        return self.energy.conditions
 
     @property
     def selections(self) -> tuple[Selection, ...]:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from dpcore.conditions import Conditions
 from dpcore.errors import DPError
 from dpcore.fittings.dipole import DIPOLE
 from dpcore.models.children import is_of_frames
@@ -28,6 +29,8 @@ def check_energy(energy: Model, type_map: tuple[str, ...]) -> None:
             f"model.modifier: dipole_charge is added to energies, not to a model of type "
             f"{energy.type_name!r} that predicts the {energy.output.total}"
         )
+    if energy.conditions.spin:
+        raise DPError("model.spin: is not possible together with a modifier; leave one out")
     if energy.type_map != type_map:
         raise DPError(
             f"model.type_map: {list(type_map)}, but {list(energy.type_map)} of the short-range energy"
@@ -41,9 +44,9 @@ def check_dipole(dipole: FrozenModel, type_map: tuple[str, ...]) -> None:
         raise DPError(
             f"{where} predicts the {dipole.model.output.total}; a model with a dipole fitting is needed"
         )
-    if dipole.numb_fparam or dipole.numb_aparam:
+    if dipole.conditions != Conditions():
         raise DPError(
-            f"{where} takes parameters of frames or atoms; a dipole model without is needed"
+            f"{where} takes more than the places of atoms, such as parameters; a dipole model without is needed"
         )
     if dipole.type_map != type_map:
         raise DPError(f"{where} has the types {list(dipole.type_map)}; {list(type_map)} are needed")

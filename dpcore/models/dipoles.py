@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 from dpcore.batch import Batch, places
+from dpcore.conditions import Conditions
 from dpcore.models.frozen import FrozenModel
 from dpcore.output import ENERGY, Output
 from dpcore.xp import as_type_of, namespace
@@ -30,9 +31,9 @@ class DipolePull(FrozenModel):
         return ENERGY
 
     @property
-    def numb_aparam(self) -> int:
+    def conditions(self) -> Conditions:
         """The three components of a field."""
-        return 3
+        return Conditions(numb_aparam=3)
 
     def atomic(self, batch: Batch, displacement: Any) -> Any:
         """Return the energy of each centre, ``(centre, 1)``, eV."""

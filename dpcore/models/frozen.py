@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from dpcore.batch import Batch
+from dpcore.conditions import Conditions
 from dpcore.frames import Frame, Prediction
 from dpcore.models.children import as_seen_by, is_of_frames, selections_in, types_in
 from dpcore.models.model import Evaluate, Model
@@ -56,24 +57,20 @@ class FrozenModel(Model, name="frozen"):
         return self.model.output
 
     @property
-    def numb_fparam(self) -> int:
-        """Number of frame parameters."""
-        return self.model.numb_fparam
+    def conditions(self) -> Conditions:
+        """What the file's model is told besides places."""
+        return self.model.conditions
 
     @property
-    def numb_aparam(self) -> int:
-        """Number of atomic parameters."""
-        return self.model.numb_aparam
+    def magnetic(self) -> tuple[bool, ...]:
+        """Whether atoms of each type have spins that the file's model is differentiated by."""
+        told = self.model.magnetic
+        return tuple(told[t] for t in self.types) if told else ()
 
     @property
-    def default_fparam(self) -> tuple[float, ...] | None:
-        """Frame parameters of frames that come without."""
-        return self.model.default_fparam
-
-    @property
-    def takes_spin(self) -> bool:
-        """Whether the model takes the spins of the atoms."""
-        return self.model.takes_spin
+    def virials_by_path(self) -> bool:
+        """Whether virials of atoms follow the paths of messages."""
+        return self.model.virials_by_path
 
     @property
     def selections(self) -> tuple[Selection, ...]:

@@ -4,8 +4,10 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from dpcore.batch import Batch
+from dpcore.conditions import Conditions
 from dpcore.errors import DPError
 from dpcore.frames import Frame, Prediction
+from dpcore.models.spins import with_spins
 from dpcore.neighbours.selection import Selection
 from dpcore.output import Output
 from dpcore.tree import Module
@@ -17,9 +19,6 @@ class Model(Module):
     Attributes:
         type_map: names of the atom types.
         atom_exclude_types: types whose atomic property is zero.
-        numb_fparam: number of frame parameters.
-        numb_aparam: number of atomic parameters.
-        default_fparam: frame parameters of frames that come without.
     """
 
     type_map: tuple[str, ...]
@@ -32,24 +31,14 @@ class Model(Module):
         raise NotImplementedError
 
     @property
-    def numb_fparam(self) -> int:
-        """Number of frame parameters."""
-        return 0
+    def conditions(self) -> Conditions:
+        """What the model is told of frames and atoms besides where they are."""
+        return Conditions()
 
     @property
-    def numb_aparam(self) -> int:
-        """Number of atomic parameters."""
-        return 0
-
-    @property
-    def default_fparam(self) -> tuple[float, ...] | None:
-        """Frame parameters of frames that come without."""
-        return None
-
-    @property
-    def takes_spin(self) -> bool:
-        """Whether the model takes the spins of the atoms."""
-        return False
+    def magnetic(self) -> tuple[bool, ...]:
+        """Whether atoms of each type have spins that the model is differentiated by; none where it takes none."""
+        return ()
 
     @property
     def selections(self) -> tuple[Selection, ...]:
@@ -57,9 +46,9 @@ class Model(Module):
         raise NotImplementedError
 
     @property
-    def passes_messages(self) -> bool:
-        """Whether atoms are told of the features of their neighbours."""
-        return any(selection.messages for selection in self.selections)
+    def virials_by_path(self) -> bool:
+        """Whether virials of atoms follow the paths of messages (see :mod:`dpcore.models.atomic_virials`)."""
+        return False
 
     @property
     def rcut(self) -> float:
@@ -117,6 +106,8 @@ class Model(Module):
             frames: the frames.
             evaluate: returns the predictions of one of the :attr:`parts`.
         """
+        if self.magnetic:
+            return with_spins(frames, self.magnetic, lambda given: evaluate("model", given))
         return evaluate("model", frames)
 
     def run_features(self, frames: Sequence[Frame], describe: "Evaluate") -> list[Prediction]:

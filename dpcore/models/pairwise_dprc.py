@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dpcore.conditions import Conditions
 from dpcore.errors import DPError
 from dpcore.frames import Frame, Prediction
 from dpcore.models.children import is_of_frames
@@ -42,9 +43,9 @@ class PairwiseDPRcModel(Model, name="pairwise_dprc"):
         return ENERGY
 
     @property
-    def numb_aparam(self) -> int:
+    def conditions(self) -> Conditions:
         """One atomic parameter: the residue."""
-        return 1
+        return Conditions(numb_aparam=1)
 
     @property
     def selections(self) -> tuple[Selection, ...]:
@@ -100,11 +101,13 @@ def _check(key: str, model: Model, type_map: tuple[str, ...]) -> None:
     if model.output.total != ENERGY.total:
         raise DPError(f"{key}: it predicts {model.output.total!r}; allowed: {ENERGY.total!r}")
     for numb in ("numb_fparam", "numb_aparam"):
-        if getattr(model, numb):
+        if found := getattr(model.conditions, numb):
             raise DPError(
-                f"{key}.fitting_net.{numb}: {getattr(model, numb)}, but the atomic parameter of a "
+                f"{key}.fitting_net.{numb}: {found}, but the atomic parameter of a "
                 "pairwise_dprc model is the residue and there are no others; leave it out"
             )
+    if model.conditions.spin:
+        raise DPError(f"{key}.spin: a pairwise_dprc model takes no spins; leave it out")
     unknown = [name for name in model.type_map if name not in type_map]
     if unknown:
         raise DPError(f"{key}.type_map: {unknown[0]!r} is none of the types {list(type_map)}")

@@ -22,14 +22,15 @@ def predict(adapter: Adapter, model: Model, batch: Batch) -> Outputs:
     Returns:
         the property of frames ``(frame, *shape)`` and of atoms ``(atom, *shape)``; where it is
         differentiable ``force (atom, 3)``, ``virial (frame, 9)`` and, unless the model passes messages,
-        ``atom_virial (atom, 9)``, with an axis for the components of a vector before the last one. Atoms are on the batch's flat axis;
-        units are those of the output, per Å in forces.
+        ``atom_virial (atom, 9)``, with an axis for the components of a vector before the last one; where
+        atoms have spins ``force_mag (atom, 3)`` likewise. Atoms are on the batch's flat axis; units are
+        those of the output, per Å in forces, per unit of the spins in magnetic ones.
     """
     vectors, output = displacements(batch), model.output
     if output.differentiable:
-        values, slopes = _with_slopes(adapter, model, batch, vectors)
+        values, slopes, by_spin = _with_slopes(adapter, model, batch, vectors)
     else:
-        values, slopes = model.atomic(batch, vectors), []
+        values, slopes, by_spin = model.atomic(batch, vectors), [], []
     xp, natoms, nframes = namespace(values), shape(batch.frame)[0], shape(batch.natoms)[0]
     atomic = xp.segment_sum(values, places(batch), natoms)
     total = xp.segment_sum(atomic, batch.frame, nframes)
@@ -46,6 +47,8 @@ def predict(adapter: Adapter, model: Model, batch: Batch) -> Outputs:
             "virial": xp.segment_sum(as_type_of(virial, values), batch.frame, nframes),
             "atom_virial": virial,
         }
+    if by_spin:
+        predicted["force_mag"] = -_joined(tuple(by_spin))
     return {name: predicted[name] for name in predicted_names(model)}
 
 
@@ -56,7 +59,7 @@ def predicted_names(model: Model) -> tuple[str, ...]:
     :func:`function of their own <dpcore.models.atomic_virials.atomic_virials>`.
     """
     names = model.output.names
-    return tuple(n for n in names if n != "atom_virial") if model.passes_messages else names
+    return tuple(n for n in names if n != "atom_virial") if model.virials_by_path else names
 
 
 def _counted(model: Model, batch: Batch, like: Any) -> Any:
@@ -70,17 +73,31 @@ def _counted(model: Model, batch: Batch, like: Any) -> Any:
 
 def _with_slopes(
     adapter: Adapter, model: Model, batch: Batch, vectors: Any
-) -> tuple[Any, list[Any]]:
-    """Return the property of the centres and the derivative of each component's sum, ``(edge, 3)``."""
-    size = model.output.size
+) -> tuple[Any, list[Any], list[Any]]:
+    """Return the property of the centres and derivatives of each component's sum.
 
-    def totals(displacement: Any) -> tuple[Any, Any]:
-        values = model.atomic(batch, displacement)
-        xp = namespace(values)
+    Returns:
+        the property, the derivatives by the displacements, ``(edge, 3)``, and those by the spins, ``(atom,
+        3)``, where atoms have some.
+    """
+    xp, output = namespace(vectors), model.output
+    size, edges = output.size, shape(vectors)[0]
+
+    def totals(given: Any) -> tuple[Any, Any]:
+        told, displacement = batch, given
+        if output.magnetic:
+            displacement, spin = xp.split(given, [edges, shape(batch.spin)[0]])
+            told = batch.with_(spin=spin)
+        values = model.atomic(told, displacement)
         return xp.sum(xp.reshape(values, (-1, size)), axis=0), values
 
-    (_, values), slopes = adapter.jacobian(totals, size)(vectors)
-    return values, slopes
+    # One array takes one pass back, whatever it is made of.
+    given = xp.concat([vectors, batch.spin], axis=0) if output.magnetic else vectors
+    (_, values), slopes = adapter.jacobian(totals, size)(given)
+    if not output.magnetic:
+        return values, slopes, []
+    parts = [xp.split(slope, [edges, shape(batch.spin)[0]]) for slope in slopes]
+    return values, [part[0] for part in parts], [part[1] for part in parts]
 
 
 def _joined(parts: tuple[Any, ...]) -> Any:

@@ -1,10 +1,12 @@
 """Spins as virtual atoms (DeepSPIN: Yang et al., Phys. Rev. B 110, 064427 (2024))."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Self
 
 import numpy as np
 
+from dpcore.conditions import Conditions
 from dpcore.frames import Frame, Prediction
 from dpcore.models.model import Evaluate, Model
 from dpcore.models.spin_poses import Pose, folded, poses, protection_of, weighted
@@ -57,24 +59,9 @@ class SpinModel(Model, name="spin"):
         return ENERGY
 
     @property
-    def numb_fparam(self) -> int:
-        """Number of frame parameters."""
-        return self.backbone.numb_fparam
-
-    @property
-    def numb_aparam(self) -> int:
-        """Number of atomic parameters."""
-        return self.backbone.numb_aparam
-
-    @property
-    def default_fparam(self) -> tuple[float, ...] | None:
-        """Frame parameters of frames that come without."""
-        return self.backbone.default_fparam
-
-    @property
-    def takes_spin(self) -> bool:
-        """Whether the model takes the spins of the atoms."""
-        return True
+    def conditions(self) -> Conditions:
+        """What the backbone is told, and spins."""
+        return replace(self.backbone.conditions, spin=True)
 
     @property
     def selections(self) -> tuple[Selection, ...]:

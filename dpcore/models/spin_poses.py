@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from dpcore.errors import DPError
 from dpcore.frames import Floats, Frame, Prediction
+from dpcore.models.spins import checked_spin
 from dpcore.tree import Module
 
 # Displacements up to this length are zero, Å.
@@ -53,7 +54,7 @@ def poses(frame: Frame, scales: Floats, protection: float, number: int) -> Itera
         DPError: spins that are not usable.
     """
     scale = np.where(frame.types < 0, 0.0, scales[frame.types])[:, None]
-    shift = scale * _checked_spin(frame, number)
+    shift = scale * checked_spin(frame, number)
     still = (scale[:, 0] != 0.0) & (np.linalg.norm(shift, axis=1) <= _ZERO)
     if still.any() and not protection:
         raise DPError(
@@ -78,17 +79,6 @@ def _doubled(frame: Frame, shift: Floats, virtual: NDArray[np.int64]) -> Frame:
         aparam=None if aparam is None else np.concatenate([aparam, np.zeros_like(aparam)]),
         spin=None,
     )
-
-
-def _checked_spin(frame: Frame, number: int) -> Floats:
-    """Return the spins, zero for atoms that are not there."""
-    spin, there = frame.spin, (frame.types >= 0)[:, None]
-    if spin is None:
-        raise DPError(f"frame {number}: the model needs the spins of the atoms; pass spin=")
-    bad = ~np.isfinite(spin) & there
-    if bad.any():
-        raise DPError(f"frame {number}: the spin of atom {np.argwhere(bad)[0][0]} is not finite")
-    return np.where(there, spin, 0.0)
 
 
 def folded(prediction: Prediction, pose: Pose) -> Prediction:

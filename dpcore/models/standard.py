@@ -1,9 +1,11 @@
 """The standard model: a descriptor and a fitting."""
 
 from collections.abc import Collection
+from dataclasses import replace
 from typing import Any, Self
 
 from dpcore.batch import Batch
+from dpcore.conditions import Conditions
 from dpcore.descriptors.descriptor import Descriptor
 from dpcore.errors import DPError
 from dpcore.fittings.by_type import zeroed
@@ -34,10 +36,10 @@ class StandardModel(BiasedModel, name="standard"):
             object.__setattr__(self, "atom_exclude_types", tuple(sorted(silent)))
         super().__post_init__()
         self.fitting.check_descriptor(self.descriptor)
-        if self.fitting.numb_aparam < self.descriptor.numb_aparam:
+        if self.fitting.numb_aparam < self.descriptor.conditions.numb_aparam:
             raise DPError(
                 f"fitting_net.numb_aparam: {self.fitting.numb_aparam}; the descriptor "
-                f"{self.descriptor.type_name!r} takes {self.descriptor.numb_aparam}: set it to that, and "
+                f"{self.descriptor.type_name!r} takes {self.descriptor.conditions.numb_aparam}: set it to that, and "
                 "use_aparam_as_mask where the fitting is not to see them"
             )
 
@@ -50,28 +52,35 @@ class StandardModel(BiasedModel, name="standard"):
     @property
     def output(self) -> Output:
         """What the fitting predicts."""
-        return self.fitting.output
+        output = self.fitting.output
+        return replace(output, magnetic=output.differentiable and bool(self.magnetic))
 
     @property
-    def numb_fparam(self) -> int:
-        """Number of frame parameters."""
-        return self.fitting.numb_fparam
+    def conditions(self) -> Conditions:
+        """What the fitting and the descriptor are told besides places."""
+        fitting = self.fitting
+        return replace(
+            self.descriptor.conditions,
+            numb_fparam=fitting.numb_fparam,
+            numb_aparam=fitting.numb_aparam,
+            default_fparam=fitting.default_fparam,
+        )
 
     @property
-    def numb_aparam(self) -> int:
-        """Number of atomic parameters."""
-        return self.fitting.numb_aparam
-
-    @property
-    def default_fparam(self) -> tuple[float, ...] | None:
-        """Frame parameters of frames that come without."""
-        return self.fitting.default_fparam
+    def magnetic(self) -> tuple[bool, ...]:
+        """Whether atoms of each type have spins that the descriptor is told of."""
+        return self.descriptor.magnetic
 
     @property
     def selections(self) -> tuple[Selection, ...]:
         """The neighbours the descriptor asks for, less the excluded pairs."""
         asked = self.descriptor.selections
         return tuple(s.with_excluded(self.pair_exclude_types) for s in asked)
+
+    @property
+    def virials_by_path(self) -> bool:
+        """Whether virials of atoms follow the paths of the descriptor's messages."""
+        return self.descriptor.virials_by_path
 
     @property
     def reach(self) -> float:

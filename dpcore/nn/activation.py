@@ -40,7 +40,7 @@ def sigmoid(x: Any) -> Any:
 
 def silu(x: Any) -> Any:
     """Return x · sigmoid(x)."""
-    return x * sigmoid(x)
+    return namespace(x).silu(x)
 
 
 def gelu(x: Any) -> Any:
@@ -58,8 +58,12 @@ def silut(threshold: float) -> Activation:
     gate = 1.0 / (1.0 + math.exp(-threshold))
     value, slope = threshold * gate, gate + threshold * gate * (1.0 - gate)
 
+    def bent(x: Any) -> Any:
+        return tanh(slope * (x - threshold)) + value
+
     def bent_silu(x: Any) -> Any:
-        return namespace(x).where(x < threshold, silu(x), tanh(slope * (x - threshold)) + value)
+        # Hardly any number is ever beyond the threshold.
+        return namespace(x).below(x, threshold, silu, bent)
 
     return bent_silu
 

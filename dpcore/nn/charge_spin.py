@@ -82,16 +82,6 @@ class ChargeSpinEmbedding(Module, name="charge_spin_embedding"):
         spin = xp.take(tables, rows[:, 1] - MULTIPLICITIES[0] + CHARGES[1], axis=0)
         return self.mix(xp.concat([charge, spin], axis=1))
 
-    def of_all_frames(self, state: tuple[float, ...] | None) -> Any:
-        """Return the features of frames of one charge and spin multiplicity, ``(1, width)``."""
-        if state is None:
-            raise DPError(
-                "charge_spin: the model needs the charge and the spin multiplicity of frames"
-            )
-        xp, zero = namespace(self.mix.weight), self.mix.weight[:1, :1]
-        zero = xp.zeros_like(zero)
-        return self(xp.concat([zero + float(value) for value in state], axis=1))
-
 
 def check_state(state: tuple[float, ...], where: str) -> None:
     """Raise a one-line error for a charge and a spin multiplicity that have no features.

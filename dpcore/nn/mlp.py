@@ -74,6 +74,10 @@ class MLP(Module, name="mlp"):
 
     def __call__(self, x: Any) -> Any:
         """Apply the layers to ``x``, shape ``(..., n_in)``."""
-        for layer in self.layers:
+        return self.layers[-1](self.hidden(x))
+
+    def hidden(self, x: Any) -> Any:
+        """Apply all layers but the last one."""
+        for layer in self.layers[:-1]:
             x = layer(x)
         return x

@@ -1,6 +1,8 @@
 """Ways to add updates to what they update."""
 
+import operator
 from collections.abc import Sequence
+from functools import reduce
 from typing import Any, Self
 
 import numpy as np
@@ -100,8 +102,9 @@ class Residual(Module, name="residual"):
         """Return the sum, in the shape of the value, ``(..., width)``."""
         if self.style == "res_residual":
             pairs = zip(self.each, updates, strict=True)
-            return value + sum((weight.value * update for weight, update in pairs), start=0.0)
-        total = sum(updates, start=0.0)
+            terms = [weight.value * update for weight, update in pairs]
+            return value + reduce(operator.add, terms) if terms else value
+        total = reduce(operator.add, updates) if updates else 0.0
         n = len(updates)
         if self.style == "res_avg":
             return (value + total) * (n + 1) ** -0.5

@@ -51,7 +51,7 @@ def quantities_of(model: Model) -> tuple[Quantity, ...]:
     """
     output = model.output
     if output.total == "energy" and output.differentiable:
-        forces = (FORCE, SPIN_FORCE) if model.takes_spin else (FORCE,)
+        forces = (FORCE, SPIN_FORCE) if model.conditions.spin else (FORCE,)
         return (_shared("energy", "energy", "|ΔE|", "eV"), *forces, _virial("eV"))
     unit, name = output.unit or "units", output.total.replace("_", " ")
     total = Quantity(output.total, name, f"|Δ{name}|", unit, of_frame=True)

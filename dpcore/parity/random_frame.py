@@ -36,14 +36,14 @@ class Shape:
 
 
 def random_frame(model: Model, shape: Shape, rng: np.random.Generator) -> Frame:
-    """Fill a box with atoms, and draw the parameters and spins that a model takes.
+    """Fill a box with atoms, and draw the parameters, spins and charges that a model takes.
 
     Args:
         model: the model.
         shape: the box.
         rng: source of the random numbers.
     """
-    coord = _positions(shape, rng)
+    coord, told = _positions(shape, rng), model.conditions
     if shape.stray:
         coord[-1] = coord[:-1].max(axis=0) + shape.stray
     (frame,) = frames_from_arrays(
@@ -51,9 +51,10 @@ def random_frame(model: Model, shape: Shape, rng: np.random.Generator) -> Frame:
         coord[None],
         None if shape.stray else shape.cell[None],
         _types(model, shape.natoms, rng),
-        _parameters(model, "fparam", (1, model.numb_fparam), rng),
-        _parameters(model, "aparam", (shape.natoms, model.numb_aparam), rng),
-        spin=rng.normal(0.0, 0.6, (shape.natoms, 3)) if model.takes_spin else None,
+        _parameters(model, "fparam", (1, told.numb_fparam), rng),
+        _parameters(model, "aparam", (shape.natoms, told.numb_aparam), rng),
+        spin=rng.normal(0.0, 0.6, (shape.natoms, 3)) if told.spin else None,
+        charge_spin=_state(rng) if told.charge_spin else None,
     )
     return frame
 
@@ -98,6 +99,11 @@ def _parameters(
         return rng.standard_normal(size)
     spread = np.divide(1.0, inverse_std, out=np.ones(average.shape), where=inverse_std != 0)
     return np.asarray(average + spread * rng.standard_normal(size))
+
+
+def _state(rng: np.random.Generator) -> NDArray[np.int64]:
+    """Return a charge and a spin multiplicity."""
+    return np.array([rng.integers(-2, 3), rng.integers(1, 6)])
 
 
 def _statistics(model: Model, name: str) -> Floats | None:

@@ -59,13 +59,14 @@ def _spread(count: int, limit: int) -> list[int]:
 
 
 def _samples(model: Model, system: System, places: list[int]) -> list[Sample]:
-    part = system.take(places)
-    fparam = part.label("fparam") if model.numb_fparam else None
-    aparam = part.label("aparam") if model.numb_aparam else None
-    spin = part.label("spin") if model.takes_spin else None
+    part, told = system.take(places), model.conditions
+    fparam = part.label("fparam") if told.numb_fparam else None
+    aparam = part.label("aparam") if told.numb_aparam else None
+    spin = part.label("spin") if told.spin else None
+    state = part.label("charge_spin") if told.charge_spin else None
     atoms = part.coord, part.cell, part.atom_types
     try:
-        frames = frames_from_arrays(model, *atoms, fparam, aparam, spin=spin)
+        frames = frames_from_arrays(model, *atoms, fparam, aparam, spin=spin, charge_spin=state)
     except DPError as error:
         raise DPError(f"{system.path}: {error}") from error
     return [Sample(f, system.path, number) for f, number in zip(frames, places, strict=True)]

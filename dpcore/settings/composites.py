@@ -7,6 +7,7 @@ from dpcore.errors import DPError
 from dpcore.models import FrozenModel, LinearModel, Model, PairTable
 from dpcore.registry import format_of
 from dpcore.settings.arguments import arguments, as_tuples, values_of
+from dpcore.settings.bridging import draw_sum, has_repulsion, repulsion_section
 from dpcore.settings.kinds import model_kind
 from dpcore.settings.parts import draw_part, part_kinds, with_own_types
 from dpcore.settings.shared import expanded, tied
@@ -51,7 +52,7 @@ def _linear_arguments() -> list["Argument"]:
     )
     return [
         *with_own_types(arguments(LinearModel)),
-        Argument("models", list, [], [part_kinds()], repeat=True, doc=doc),
+        Argument("models", list, [], [part_kinds(repulsion_section())], repeat=True, doc=doc),
         Argument("shared_dict", dict, optional=True, default={}, doc=shared),
     ]
 
@@ -60,15 +61,23 @@ def _linear_arguments() -> list["Argument"]:
 def draw_linear(settings: dict[str, Any], seed: int | None) -> LinearModel:
     """Draw a weighted sum of models."""
     names = settings.get("type_map")
-    models = tuple(
-        _draw_summand(part, names, None if seed is None else seed + i, f"model.models.{i}")
-        for i, part in enumerate(settings["models"])
-    )
+    models = _draw_summands(settings, names, seed)
     if not models:
         raise DPError("model.models: no models; one at least is needed")
     models = tied(models, settings["shared_dict"])
     own = values_of(LinearModel, settings | {"type_map": names or _common_types(models)}, "model")
     return LinearModel.create(models=models, **own)
+
+
+def _draw_summands(
+    settings: dict[str, Any], names: list[str] | None, seed: int | None
+) -> tuple[Model, ...]:
+    if has_repulsion(settings["models"]):
+        return draw_sum(settings, names, seed)
+    return tuple(
+        _draw_summand(part, names, None if seed is None else seed + i, f"model.models.{i}")
+        for i, part in enumerate(settings["models"])
+    )
 
 
 def _draw_summand(

@@ -11,8 +11,12 @@ if TYPE_CHECKING:
     from dargs import Argument, Variant
 
 
-def part_kinds() -> "Variant":
-    """Return the definition of the kinds of model that a part may be of."""
+def part_kinds(*others: "Argument") -> "Variant":
+    """Return the definition of the kinds of model that a part may be of.
+
+    Args:
+        others: definitions of kinds that are parts alone.
+    """
     from dargs import Argument, Variant
 
     choices = [
@@ -20,7 +24,7 @@ def part_kinds() -> "Variant":
         for name, kind in MODEL_KINDS.items()
         if not kind.nests
     ]
-    return Variant("type", choices, optional=True, default_tag="standard")
+    return Variant("type", [*choices, *others], optional=True, default_tag="standard")
 
 
 def with_own_types(definitions: list["Argument"]) -> list["Argument"]:

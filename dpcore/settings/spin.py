@@ -9,6 +9,7 @@ from dpcore.errors import DPError, suggest
 from dpcore.models import SpinModel, StandardModel
 from dpcore.models.spin_types import SpinTypes
 from dpcore.settings.arguments import arguments, canonical, values_of
+from dpcore.settings.native_spin import check_scheme, with_spins
 from dpcore.tree import Module, setting
 
 if TYPE_CHECKING:
@@ -37,18 +38,23 @@ class SpinSettings(Module):
     spin_norm: tuple[float, ...] | None = setting(
         None, doc="with virtual_len, in place of virtual_scale: length of the spins"
     )
-    scheme: str = setting("deepspin", doc="how spins enter: deepspin, by virtual atoms")
+    scheme: str = setting(
+        "deepspin",
+        doc="how spins enter: deepspin, by virtual atoms, or native, as features of the atoms, which dpa4 "
+        "has and for which displacements are without effect",
+    )
     allow_missing_label: bool = setting(
-        False, doc="whether training data may come without spins; not possible with virtual atoms"
+        False,
+        doc="whether training data may come without spins, without effect on predictions; not possible "
+        "with virtual atoms",
     )
 
     def __post_init__(self) -> None:
-        if self.scheme != "deepspin":
+        if self.scheme not in {"deepspin", "native"}:
             raise DPError(
-                f"model.spin.scheme: {self.scheme!r} is not possible with this descriptor; allowed: "
-                "'deepspin'"
+                f"model.spin.scheme: {self.scheme!r} is unknown; allowed: deepspin, native"
             )
-        if self.allow_missing_label:
+        if self.allow_missing_label and self.scheme == "deepspin":
             raise DPError(
                 "model.spin.allow_missing_label: virtual atoms need spins; give the data spins, or leave "
                 "it out"
@@ -122,7 +128,7 @@ def spin_section() -> "Argument":
 
 def draw_spin(
     settings: Settings, seed: int | None, draw: Callable[[Settings, int | None], StandardModel]
-) -> SpinModel:
+) -> SpinModel | StandardModel:
     """Draw a model with spins.
 
     Args:
@@ -132,6 +138,9 @@ def draw_spin(
     """
     chosen = SpinSettings(**values_of(SpinSettings, settings["spin"], "model.spin"))
     types = chosen.types(tuple(settings["type_map"]))
+    check_scheme(settings, chosen.scheme)
+    if chosen.scheme == "native":
+        return draw(with_spins(settings, types.use_spin), seed)
     scales = chosen.scales(types)
     return SpinModel.of(draw(_backbone(settings, types), seed), types.use_spin, scales)
 

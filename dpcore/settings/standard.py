@@ -3,8 +3,14 @@
 from typing import TYPE_CHECKING, Any
 
 from dpcore.errors import DPError
-from dpcore.models import SpinModel, StandardModel, ZBLModel
+from dpcore.models import LinearModel, SpinModel, StandardModel, ZBLModel
 from dpcore.settings.arguments import arguments, values_of
+from dpcore.settings.bridging import (
+    bridging_arguments,
+    check_no_bridging,
+    draw_bridged,
+    is_bridged,
+)
 from dpcore.settings.components import (
     descriptor_section,
     draw_descriptor,
@@ -22,14 +28,26 @@ if TYPE_CHECKING:
 
 def _arguments() -> list["Argument"]:
     sections = [descriptor_section(), fitting_section(), spin_section(), type_embedding_section()]
-    return [*arguments(StandardModel), *srtab_arguments(), *sections]
+    return [
+        *arguments(StandardModel),
+        *srtab_arguments(),
+        *bridging_arguments(),
+        *sections,
+    ]
 
 
 @model_kind("standard", _arguments)
 def draw_standard(
     settings: dict[str, Any], seed: int | None
-) -> StandardModel | SpinModel | ZBLModel:
-    """Draw a standard model with random networks, with spins or a table where it has such keys."""
+) -> StandardModel | SpinModel | ZBLModel | LinearModel:
+    """Draw a standard model with random networks, with spins, a table or a repulsion where it has such keys."""
+    if is_bridged(settings):
+        return draw_bridged(settings, seed, _draw_one)
+    check_no_bridging(settings)
+    return _draw_one(settings, seed)
+
+
+def _draw_one(settings: dict[str, Any], seed: int | None) -> StandardModel | SpinModel | ZBLModel:
     has_spin, has_table = (settings.get(key) is not None for key in ("spin", "use_srtab"))
     if has_spin and has_table:
         raise DPError("model.use_srtab: is not possible together with spin")

@@ -1,6 +1,6 @@
 """The closed function set on torch tensors."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import SimpleNamespace
 from typing import Any
 
@@ -27,12 +27,28 @@ def _segment_sum(x: torch.Tensor, segment: torch.Tensor, n: Any) -> torch.Tensor
     return _zeros((n, *x.shape[1:]), x).index_add(0, segment, x)
 
 
+def _below(
+    x: torch.Tensor,
+    bound: float,
+    inside: Callable[[torch.Tensor], torch.Tensor],
+    outside: Callable[[torch.Tensor], torch.Tensor],
+) -> torch.Tensor:
+    if x.device.type == "cpu" and x.numel():
+        top = x.detach().max()
+        # While a program is traced there are no numbers to look at.
+        if type(top) is torch.Tensor and bool(top < bound):
+            return inside(x)
+    return torch.where(x < bound, inside(x), outside(x))
+
+
 XP = closed(
     **{name: getattr(standard, name) for name in STANDARD if name not in {"sum", "take"}},
     arange=lambda n, like: torch.arange(n, dtype=like.dtype, device=like.device),
     astype=lambda x, dtype: x.to(getattr(torch, dtype)),
+    below=_below,
     segment_sum=_segment_sum,
     sigmoid=torch.sigmoid,
+    silu=torch.nn.functional.silu,
     softplus=lambda x: torch.log1p(torch.exp(-torch.abs(x))) + torch.relu(x),
     split=lambda x, sizes, axis=0: torch.split(x, list(sizes), dim=axis),
     stop_gradient=lambda x: x.detach(),

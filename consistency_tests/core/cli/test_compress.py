@@ -264,7 +264,7 @@ def test_models_of_other_kinds(capsys, name):
     Path("data", "type.raw").write_text(" ".join(map(str, frame.types)))
     said = run(capsys, "-i", "model.dp", "-o", "small.dp", "-d", "data")
     lines = said.out.partition("compressed against original")[2].splitlines()[1:]
-    assert len(lines) == (4 if model.takes_spin else 3)
+    assert len(lines) == (4 if model.conditions.spin else 3)
     assert all(float(line.split("largest ")[1].split()[0]) < 1e-8 for line in lines)
     assert main(["show", "small.dp", "model"]) == 0
     assert " ".join(capsys.readouterr().out.split()).count("compressed true") == 1

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from dpcore.descriptors import Descriptor
 from dpcore.errors import DPError
 from dpcore.infer import load
 from dpcore.infer.deep_embedding import type_embeddings
@@ -72,16 +73,22 @@ def test_precisions_of_the_result():
         model.eval_descriptor(*given, dtype="fp16")
 
 
+class _Holder(Descriptor):
+    type_embedding: TypeEmbedding
+
+
 class _TwoEmbeddings(Module):
-    first: TypeEmbedding
-    second: TypeEmbedding
+    first: _Holder
+    second: _Holder
 
 
 def test_type_embeddings_by_hand():
     rng = np.random.default_rng(0)
     one = TypeEmbedding.create(rng, type_map=("O", "H"), neuron=(3,))
     two = TypeEmbedding.create(rng, type_map=("O", "H"), neuron=(5,), activation_function="linear")
-    both = type_embeddings(_TwoEmbeddings(first=one, second=two))
+    both = type_embeddings(
+        _TwoEmbeddings(first=_Holder(type_embedding=one), second=_Holder(type_embedding=two))
+    )
     # A type is a unit vector: its features are a row of the weights.
     weights = [e.net.layers[0].weight for e in (one, two)]
     rows = np.concatenate([np.tanh(weights[0]), weights[1]], axis=1)

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from dpcore.conditions import Conditions
 from dpcore.errors import DPError
 from dpcore.models import ENERGY, Model
 from dpcore.neighbours.selection import Selection
@@ -37,18 +38,12 @@ class StandIn(Model):
         return self.asked
 
     @property
-    def takes_spin(self):
-        return self.spin
-
-    @property
     def output(self):
         return ENERGY
 
     @property
-    def numb_fparam(self):
-        return self.parameters
-
-    numb_aparam = numb_fparam
+    def conditions(self):
+        return Conditions(self.parameters, self.parameters, spin=self.spin)
 
 
 def stand_in(rcut, sel, ntypes, parameters=0, **more):

@@ -7,6 +7,7 @@ from typing import Any, Self
 import numpy as np
 
 from dpcore.batch import Batch, centre_types, places
+from dpcore.conditions import Conditions
 from dpcore.descriptors.descriptor import Description, Descriptor
 from dpcore.descriptors.dpa3.check import check
 from dpcore.descriptors.dpa3.draw import draw_layer
@@ -128,6 +129,12 @@ class DPA3(Descriptor, name="dpa3"):
         return True
 
     @property
+    def conditions(self) -> Conditions:
+        """Charge and spin multiplicity, where they are embedded."""
+        embedded = self.charge_spin is not None
+        return Conditions(charge_spin=embedded, default_chg_spin=self.default_chg_spin)
+
+    @property
     def selections(self) -> tuple[Selection, ...]:
         """The neighbours that edges are made of and, where there are angles, those of angles."""
         asked, ntypes = self.repflow.neighbours, self.ntypes
@@ -197,8 +204,6 @@ class DPA3(Descriptor, name="dpa3"):
         found = xp.take(types, centre_types(batch), axis=0)
         if self.charge_spin is None:
             return found
-        if batch.charge_spin is None:
-            return found + self.charge_spin.of_all_frames(self.default_chg_spin)
         frame = xp.take(batch.frame, places(batch), axis=0)
         return found + xp.take(self.charge_spin(batch.charge_spin), frame, axis=0)
 

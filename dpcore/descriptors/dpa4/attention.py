@@ -3,6 +3,7 @@
 from typing import Any
 
 from dpcore.descriptors.dpa4.edges import Edges
+from dpcore.descriptors.dpa4.sums import Messages
 from dpcore.nn.so3.focus import FocusLinear, by_focus, joined
 from dpcore.nn.so3.linear import DegreeLinear
 from dpcore.nn.so3.norms import RMSNorm
@@ -47,11 +48,11 @@ class Attention(Module, name="dpa4_attention"):
         """Number of foci."""
         return int(shape(self.rest)[0])
 
-    def __call__(self, messages: Any, x: Any, edges: Edges, radial: Any) -> Any:
+    def __call__(self, messages: Messages, x: Any, edges: Edges, radial: Any) -> Any:
         """Return the sums, ``(atom, row, channel)``.
 
         Args:
-            messages: ``(edge, row, channel)``.
+            messages: the messages.
             x: features of the atoms, ``(atom, row, channel)``.
             edges: the edges.
             radial: radial features of degree 0, ``(edge, channel)``.
@@ -59,14 +60,17 @@ class Attention(Module, name="dpa4_attention"):
         xp, rows = namespace(x), Rows.by_degree(self.lmax)
         scalars = by_focus(x[:, 0, :], self.foci)
         weights = self._weights(scalars, edges, radial)
-        if self.value is not None:
-            messages = joined(self.value(by_focus(messages, self.foci), rows))
-        edge, n, channels = shape(messages)
-        heads = self.foci * self.heads
-        split = xp.reshape(messages, (edge, n, heads, channels // heads))
-        found = edges.pairs.sum(split * weights[:, None, :, None])
+        # A sum with the same weights for all channels of a focus can be mapped as well as what is summed.
+        late = self.heads == 1
+        if self.value is not None and not late:
+            messages = messages.mapped(self.value, self.foci)
+        found = messages.sum(weights, edges.pairs)
+        if self.value is not None and late:
+            found = joined(self.value(by_focus(found, self.foci), rows))
+        atoms, n, channels = shape(found)
+        split = xp.reshape(found, (atoms, n, self.foci * self.heads, -1))
         gates = joined(xp.sigmoid(_by_head(self.gate, self.gate_norm(scalars))))
-        found = xp.reshape(found * gates[:, None, :, None], (-1, n, channels))
+        found = xp.reshape(split * gates[:, None, :, None], (atoms, n, channels))
         if self.out is not None:
             found = joined(self.out(by_focus(found, self.foci), rows))
         return found
@@ -84,7 +88,7 @@ class Attention(Module, name="dpa4_attention"):
         rest = xp.reshape(xp.softplus(self.rest) + self.eps, (1, heads))
         most = xp.max(xp.concat([logits, xp.log(rest)], axis=0), axis=0, keepdims=True)
         most = xp.stop_gradient(most)
-        each = edges.envelope * edges.envelope * xp.exp(logits - most)
+        each = edges.told(edges.envelope * edges.envelope) * xp.exp(logits - most)
         total = pairs.sum(each) + rest * xp.exp(-most)
         return each * pairs.of_centres(1.0 / total)
 
@@ -95,7 +99,7 @@ def _by_head(weight: Any, x: Any) -> Any:
     return xp.matmul(x, xp.permute_dims(weight, (1, 0, 2)))
 
 
-def summed(messages: Any, edges: Edges) -> Any:
+def summed(messages: Messages, edges: Edges) -> Any:
     """Return the sums of messages weighted by the envelope, over a root of the sum of squared weights."""
-    total = edges.pairs.sum(messages * edges.envelope[:, :, None])
+    total = messages.sum(edges.told(edges.envelope), edges.pairs)
     return total * edges.norm[:, :, None]

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from dpcore.descriptors.dpa4.edges import Edges
 from dpcore.descriptors.dpa4.focus_weights import FocusWeights
 from dpcore.descriptors.dpa4.messages import weighted
+from dpcore.descriptors.dpa4.sums import Messages
 from dpcore.nn.so3.focus import by_focus, joined
 from dpcore.nn.so3.gates import Gated
 from dpcore.nn.so3.linear import DegreeLinear
@@ -88,7 +89,7 @@ class CartesianMessage(Module, name="dpa4_cartesian_message"):
         traces = np.einsum("pij,dik->kjpd", basis, basis)
         return np.ascontiguousarray(traces.reshape(9, -1))
 
-    def __call__(self, x: Any, edges: Edges, radial: Any) -> Any:
+    def __call__(self, x: Any, edges: Edges, radial: Any) -> Messages:
         """Return the messages (see :class:`FrameMessage`)."""
         xp, dim = namespace(x), (self.lmax + 1) ** 2
         source, rows = edges.pairs.of_neighbours(x), Rows.by_degree(self.lmax)
@@ -106,7 +107,7 @@ class CartesianMessage(Module, name="dpa4_cartesian_message"):
 
         y = _layered(self.layers, source, rows, self.foci, product)
         y = y if self.layers else product(source)
-        return weighted(y, source, radial, self.weights, self.foci)
+        return Messages(weighted(y, source, radial, self.weights, self.foci), rows)
 
 
 def _directed(unit: Any) -> list[Any]:

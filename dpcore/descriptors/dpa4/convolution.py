@@ -53,7 +53,7 @@ class Convolution(Module, name="dpa4_convolution"):
             radial = self.radial(radial)
         messages = self.message(x, edges, radial)
         if self.mix is not None:
-            messages = joined(self.mix(by_focus(messages, 1), rows))
+            messages = messages.mapped(self.mix, 1)
         if self.attention is None:
             found = summed(messages, edges)
         else:

@@ -1,17 +1,18 @@
 """The descriptor DPA-4."""
 
-import dataclasses as dc
 from collections.abc import Collection
 from typing import Any, Self
 
 import numpy as np
 
 from dpcore.batch import Batch, places
+from dpcore.conditions import Conditions
 from dpcore.descriptors.descriptor import Description, Descriptor
 from dpcore.descriptors.dpa4.block import Blocks
 from dpcore.descriptors.dpa4.draw import Drawing
 from dpcore.descriptors.dpa4.edges import Edges, edges_of
 from dpcore.descriptors.dpa4.feed import FeedForward
+from dpcore.descriptors.dpa4.groups import check_edges, check_rest, grouped
 from dpcore.descriptors.dpa4.radial import RadialBasis, RadialNet
 from dpcore.descriptors.dpa4.seed import EnvironmentSeed, TypeTable, directed
 from dpcore.descriptors.dpa4.settings import (
@@ -23,8 +24,8 @@ from dpcore.descriptors.dpa4.settings import (
     error,
     spread,
 )
+from dpcore.descriptors.dpa4.spins import SpinFeatures
 from dpcore.descriptors.neighbourhood import neighbourhood
-from dpcore.errors import suggest
 from dpcore.neighbours.selection import ALL, Selection
 from dpcore.nn.charge_spin import ChargeSpinEmbedding, check_state
 from dpcore.nn.so3.rotations import Rotations, edge_frames
@@ -47,6 +48,7 @@ class DPA4(Descriptor, name="dpa4", aliases=("DPA4", "SeZM", "sezm")):
     Attributes:
         type_embedding: gives the first features of the atoms.
         charge_spin: gives features of charge and spin multiplicity, which are added; None where not.
+        spin: gives features of the spins of the atoms, or None.
         seed: changes these by the surroundings, or None.
         basis: functions of the distance.
         radial: makes the radial features.
@@ -67,8 +69,12 @@ class DPA4(Descriptor, name="dpa4", aliases=("DPA4", "SeZM", "sezm")):
     default_chg_spin: tuple[float, ...] | None = setting(
         None, doc="charge and spin multiplicity of frames that come without"
     )
+    use_spin: tuple[bool, ...] | None = setting(
+        None, doc="whether atoms of each type have spins; told by spin.use_spin of the model"
+    )
     type_embedding: TypeTable
     charge_spin: ChargeSpinEmbedding | None = None
+    spin: SpinFeatures | None = None
     seed: EnvironmentSeed | None
     basis: RadialBasis
     radial: RadialNet
@@ -88,25 +94,30 @@ class DPA4(Descriptor, name="dpa4", aliases=("DPA4", "SeZM", "sezm")):
         channels, top = degrees.channels, degrees.degrees[0] + degrees.extra_node_l
         told = {"activation_function": networks.activation_function, "precision": precision}
         widths = (edges.n_radial, *(n or channels for n in edges.radial_mlp), (top + 1) * channels)
-        seed = None
+        seed, use_spin = None, rest.get("use_spin")
         if edges.use_env_seed:
             about = {"norm": edges.edge_norm, "eps": networks.eps, "bias": networks.mlp_bias}
+            about["spin"] = use_spin is not None
             seed = EnvironmentSeed.create(rng, type_map, edges.n_radial, channels, **about, **told)
         charge_spin = None
         if rest.get("add_chg_spin_ebd"):
             charge_spin = ChargeSpinEmbedding.create(rng, channels, trainable=True, **told)
+        spin = None
+        if use_spin is not None:
+            spin = SpinFeatures.create(rng, use_spin, len(type_map), channels, **told)
         layers = drawing.blocks()
         return cls(
             **groups,
             **rest,
             charge_spin=charge_spin,
+            spin=spin,
             type_embedding=TypeTable.create(rng, type_map, channels, precision),
             seed=seed,
             basis=RadialBasis.create(
                 edges.rcut, edges.basis_type, edges.n_radial, edges.env_exp[0], precision
             ),
             radial=RadialNet.create(rng, widths, norm=edges.edge_norm, **told),
-            rotations=Rotations.create(degrees.degrees[0]),
+            rotations=Rotations.create(degrees.degrees[0], max(degrees.orders)),
             layers=layers,
             readout=drawing.readout(layers.lmax),
         )
@@ -119,6 +130,10 @@ class DPA4(Descriptor, name="dpa4", aliases=("DPA4", "SeZM", "sezm")):
             raise error(
                 "add_chg_spin_ebd", f"{self.add_chg_spin_ebd}, which the embeddings are not"
             )
+        if self.use_spin != (None if self.spin is None else self.spin.use_spin):
+            raise error("use_spin", f"{self.use_spin}, which the features of spins are not")
+        if self.spin is not None and self.degrees.degrees[0] + self.degrees.extra_node_l == 0:
+            raise error("use_spin", "needs features of degree 1: lmax + extra_node_l of 1 or more")
 
     @property
     def ntypes(self) -> int:
@@ -134,6 +149,26 @@ class DPA4(Descriptor, name="dpa4", aliases=("DPA4", "SeZM", "sezm")):
     def mixed_types(self) -> bool:
         """Whether types enter the features: they do."""
         return True
+
+    @property
+    def conditions(self) -> Conditions:
+        """Charge and spin multiplicity, where they are embedded."""
+        embedded = self.charge_spin is not None
+        return Conditions(
+            charge_spin=embedded,
+            default_chg_spin=self.default_chg_spin,
+            spin=self.use_spin is not None,
+        )
+
+    @property
+    def magnetic(self) -> tuple[bool, ...]:
+        """Whether atoms of each type have spins; none where spins do not enter."""
+        return self.use_spin or ()
+
+    @property
+    def virials_by_path(self) -> bool:
+        """Whether virials of atoms follow the paths of messages: DeePMD-kit books them on edges."""
+        return False
 
     @property
     def selections(self) -> tuple[Selection, ...]:
@@ -163,7 +198,7 @@ class DPA4(Descriptor, name="dpa4", aliases=("DPA4", "SeZM", "sezm")):
         return Description(self.features(batch, displacement)[:, 0, :])
 
     def features(self, batch: Batch, displacement: Any, turn: Any = None) -> Any:
-        """Return the features of the centres, ``(centre, row, channel)``.
+        """Return the features of the centres of degree 0, ``(centre, 1, channel)``.
 
         Args:
             batch: the batch.
@@ -180,6 +215,7 @@ class DPA4(Descriptor, name="dpa4", aliases=("DPA4", "SeZM", "sezm")):
             lambda unit, turn: self.rotations(edge_frames(unit, turn)),
             eps=self.networks.eps,
             floor=FLOOR,
+            zone=self.edges.zone,
             turn=turn,
         )
         x, radial = self._first(batch, edges)
@@ -192,67 +228,44 @@ class DPA4(Descriptor, name="dpa4", aliases=("DPA4", "SeZM", "sezm")):
         types = self._told(
             batch, xp.take(self.type_embedding.weight, edges.pairs.centre_types, axis=0)
         )
+        spins = None
+        if self.spin is not None:
+            spins = self.spin.spins(batch)
+            types = types + self.spin.scalars(spins, edges.pairs.centre_types)
         top = self.degrees.degrees[0] + self.degrees.extra_node_l
         radial = xp.reshape(self.radial(edges.basis), (-1, top + 1, channels))
         radial = radial * edges.envelope[:, :, None]
-        scalars = types if self.seed is None else self.seed(types, edges)
+        scalars = types if self.seed is None else self.seed(types, edges, spins)
         parts = [scalars[:, None, :]]
         if top > 0 and self.seed is None:
             parts.append(xp.zeros((shape(scalars)[0], (top + 1) ** 2 - 1, channels), like=scalars))
         elif top > 0:
             parts.append(directed(radial, edges, top))
+        if self.spin is not None:
+            parts[1:] = self._with_spins(parts[1], spins, edges)
         pair = edges.pairs.of_neighbours(types) + edges.pairs.of_centres(types)
         return xp.concat(parts, axis=1), radial + pair[:, None, :]
+
+    def _with_spins(self, x: Any, spins: Any, edges: Edges) -> list[Any]:
+        """Return the features of degree 1 with the spins added, and those above."""
+        assert self.spin is not None
+        added = self.spin.vectors(spins, edges)
+        if self.seed is not None:
+            added = added + self.spin.told(spins, edges)
+        return [x[:, :3, :] + added, x[:, 3:, :]]
 
     def _told(self, batch: Batch, types: Any) -> Any:
         """Return features of the types, ``(atom, channel)``, with those of charge and spin added."""
         if self.charge_spin is None:
             return types
-        if batch.charge_spin is None:
-            return types + self.charge_spin.of_all_frames(self.default_chg_spin)
         xp = namespace(types)
         frame = xp.take(batch.frame, places(batch), axis=0)
         return types + xp.take(self.charge_spin(batch.charge_spin), frame, axis=0)
 
     def _last(self, x: Any) -> Any:
-        """Return features after the last networks, which may be of degree 0 alone."""
-        lmax = self.readout[0].lmax
+        """Return the features of degree 0 after the last networks, ``(atom, 1, channel)``."""
+        lmax, (*networks, last) = self.readout[0].lmax, self.readout
         x = x[:, : (lmax + 1) ** 2, :]
-        for network in self.readout:
+        for network in networks:
             x = x + network(x)
-        return x
-
-
-GROUPS = {
-    "edges": EdgeSettings,
-    "degrees": DegreeSettings,
-    "messages": MessageSettings,
-    "feeds": FeedSettings,
-    "networks": NetworkSettings,
-}
-
-
-def grouped(settings: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return the groups of settings, which may be given as such or key by key, and the others."""
-    found, rest = dict[str, Any](), dict(settings)
-    for name, kind in GROUPS.items():
-        keys = [f.name for f in dc.fields(kind) if f.name in rest]
-        given = {key: rest.pop(key) for key in keys}
-        found[name] = rest.pop(name) if name in rest else kind(**given)
-    return found, rest
-
-
-def check_rest(cls: type[DPA4], rest: dict[str, Any]) -> None:
-    """Refuse settings that there are not."""
-    known = [f.name for f in dc.fields(cls) if "doc" in f.metadata]
-    known += [f.name for kind in GROUPS.values() for f in dc.fields(kind)]
-    for key in rest:
-        if key not in known:
-            raise error(key, f"there is no such setting{suggest(key, known)}")
-
-
-def check_edges(edges: EdgeSettings, ntypes: int) -> None:
-    """Raise a one-line error for types that do not exist."""
-    for pair in edges.exclude_types:
-        if not all(0 <= t < ntypes for t in pair):
-            raise error("exclude_types", f"{list(pair)} names a type outside 0 … {ntypes - 1}")
+        return x[:, :1, :] + last.scalars(x)

@@ -123,3 +123,11 @@ class FeedForward(Module, name="dpa4_feed_forward"):
         else:
             y = self.activation(y, rows)
         return joined(self.leave(y, rows))
+
+    def scalars(self, x: Any) -> Any:
+        """Return the features of degree 0 alone, ``(atom, 1, channel)``, for less."""
+        if not isinstance(self.activation, GridNet):
+            return self(x)[:, :1, :]
+        y = self.enter(by_focus(x, 1), Rows.by_degree(self.lmax))
+        y = self.activation.halves(y, Rows.by_degree(self.lmax), scalar=True)
+        return joined(self.leave(y, Rows.by_degree(0)))

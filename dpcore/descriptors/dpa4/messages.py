@@ -4,6 +4,7 @@ from typing import Any
 
 from dpcore.descriptors.dpa4.edges import Edges
 from dpcore.descriptors.dpa4.focus_weights import FocusWeights
+from dpcore.descriptors.dpa4.sums import Messages
 from dpcore.nn.so3.depth import DepthMix
 from dpcore.nn.so3.focus import by_focus, joined
 from dpcore.nn.so3.gates import Gated
@@ -31,23 +32,28 @@ class EdgeLayer(Module, name="dpa4_edge_layer"):
     activation: Gated | GridNet | None
     scale: Any = param()
 
-    def __call__(self, x: Any, rows: Rows, factor: Any) -> Any:
-        """Return what is added to features ``(focus, edge, row, channel)``.
+    def __call__(self, orders: list[Any], rows: Rows, channels: int, factor: Any) -> list[Any]:
+        """Return what is added to features, for each order (see :meth:`dpcore.nn.so3.rows.Rows.apart`).
 
         Args:
-            x: the features.
+            orders: the features, ``(focus, edge, row · channel)`` for each order.
             rows: their rows.
+            channels: number of channels.
             factor: what the bias is multiplied by, ``(focus, edge, channel)``, or None.
         """
-        y = x if self.norm is None else self.norm(x, rows)
+        if self.norm is not None:
+            orders = rows.apart(self.norm(rows.together(orders), rows))
         if factor is not None and isinstance(self.activation, GridNet):
-            factor = namespace(x).concat([factor, factor], axis=-1)
-        y = self.linear(y, rows, factor)
+            factor = namespace(factor).concat([factor, factor], axis=-1)
+        orders = self.linear(orders, factor)
         if isinstance(self.activation, GridNet):
-            y = self.activation.halves(y, rows)
+            orders = rows.apart(self.activation.halves(rows.together(orders), rows))
         elif self.activation is not None:
-            y = self.activation(y, rows)
-        return y if self.scale is None else y * self.scale[:, None, None, :]
+            orders = self.activation.of_orders(orders, channels)
+        if self.scale is not None:
+            y = rows.together(orders) * self.scale[:, None, None, :]
+            orders = rows.apart(y)
+        return orders
 
 
 class FrameMessage(Module, name="dpa4_frame_message"):
@@ -70,44 +76,52 @@ class FrameMessage(Module, name="dpa4_frame_message"):
     mixes: tuple[DepthMix, ...]
     weights: FocusWeights | None
 
-    def __call__(self, x: Any, edges: Edges, radial: Any) -> Any:
-        """Return the messages, ``(edge, row, channel)``.
+    def __call__(self, x: Any, edges: Edges, radial: Any) -> Messages:
+        """Return the messages.
 
         Args:
             x: features of the atoms, ``(atom, row, channel)``.
             edges: the edges.
             radial: ``(edge, degree, channel)``.
         """
-        rows, cut = Rows.by_order(self.lmax, self.mmax), (self.lmax, self.mmax)
-        y = edges.into_frames(edges.pairs.of_neighbours(x), *cut)
-        y = rows.times(y, radial) if self.mixer is None else self.mixer(y, radial, rows)
-        y = by_focus(y, self.foci)
+        rows, frames = Rows.by_order(self.lmax, self.mmax), edges.frames(self.lmax, self.mmax)
+        y = by_focus(self._entered(x, edges, radial, rows), self.foci)
         if self.product is not None:
-            own = edges.into_frames(edges.pairs.of_centres(x), *cut)
+            own = namespace(x).matmul(frames, edges.pairs.of_centres(x))
             y = y + self.product(y, by_focus(own, self.foci), rows)
-        scalars = y[:, :, 0, :]
         bias = by_focus(radial[:, 0, :] * edges.envelope, self.foci)
-        y = self._layered(y, rows, bias)
+        channels = int(shape(y)[3])
+        orders = self._layered(rows.apart(y), rows, channels, bias)
         if self.weights is not None:
-            y = y * self.weights(scalars)[..., None]
-        return edges.out_of_frames(joined(y), *cut)
+            weights = self.weights(y[:, :, 0, :])
+            orders = [order * weights for order in orders]
+        return Messages(joined(rows.together(orders)), rows, frames)
 
-    def _layered(self, y: Any, rows: Rows, bias: Any) -> Any:
-        """Return features ``(focus, edge, row, channel)`` after all layers."""
-        sources = [y]
+    def _entered(self, x: Any, edges: Edges, radial: Any, rows: Rows) -> Any:
+        """Return the neighbours' features in the frames, mixed by the distance, ``(edge, row, channel)``."""
+        xp, pairs, mixer = namespace(x), edges.pairs, self.mixer
+        if mixer is not None and mixer.separable:
+            turned = mixer.turned(radial, edges.turns(self.lmax, self.mmax), rows)
+            return xp.matmul(turned, pairs.of_neighbours(mixer.spread(x)))
+        y = xp.matmul(edges.frames(self.lmax, self.mmax), pairs.of_neighbours(x))
+        return rows.times(y, radial) if mixer is None else mixer(y, radial, rows)
+
+    def _layered(self, orders: list[Any], rows: Rows, channels: int, bias: Any) -> list[Any]:
+        """Return features, ``(focus, edge, row · channel)`` for each order, after all layers."""
+        sources = [orders]
         for i, layer in enumerate(self.layers):
             if self.mixes:
-                y = self._mixed(i, sources, y)
-            added = layer(y, rows, bias if i == 0 else None)
-            y = y + added
+                orders = self._mixed(i, sources, orders, rows)
+            added = layer(orders, rows, channels, bias if i == 0 else None)
+            orders = [a + b for a, b in zip(orders, added, strict=True)]
             sources.append(added)
-        return y
+        return orders
 
-    def _mixed(self, i: int, sources: list[Any], latest: Any) -> Any:
-        flat = [joined(source) for source in sources]
+    def _mixed(self, i: int, sources: list[list[Any]], latest: list[Any], rows: Rows) -> list[Any]:
+        flat = [joined(rows.together(source)) for source in sources]
         scalars = [source[:, 0, :] for source in flat]
-        y = self.mixes[i](flat, scalars, joined(latest)[:, 0, :])
-        return by_focus(y, self.foci)
+        y = self.mixes[i](flat, scalars, joined(rows.together(latest))[:, 0, :])
+        return rows.apart(by_focus(y, self.foci))
 
 
 class RadialMessage(Module, name="dpa4_radial_message"):
@@ -121,11 +135,11 @@ class RadialMessage(Module, name="dpa4_radial_message"):
     foci: int = setting(doc="number of foci")
     weights: FocusWeights | None
 
-    def __call__(self, x: Any, edges: Edges, radial: Any) -> Any:
+    def __call__(self, x: Any, edges: Edges, radial: Any) -> Messages:
         """Return the messages (see :class:`FrameMessage`)."""
-        source = edges.pairs.of_neighbours(x)
-        y = Rows.by_degree(self.lmax).times(source, radial)
-        return weighted(y, source, radial, self.weights, self.foci)
+        source, rows = edges.pairs.of_neighbours(x), Rows.by_degree(self.lmax)
+        y = rows.times(source, radial)
+        return Messages(weighted(y, source, radial, self.weights, self.foci), rows)
 
 
 def weighted(y: Any, source: Any, radial: Any, weights: FocusWeights | None, foci: int) -> Any:
@@ -134,8 +148,3 @@ def weighted(y: Any, source: Any, radial: Any, weights: FocusWeights | None, foc
         return y
     scalars = by_focus(source[:, 0, :] * radial[:, 0, :], foci)
     return joined(by_focus(y, foci) * weights(scalars)[..., None])
-
-
-def scalars_of(x: Any) -> Any:
-    """Return the features of degree 0, ``(n, channel)``, of ``(n, row, channel)``."""
-    return namespace(x).reshape(x[:, 0, :], (shape(x)[0], shape(x)[2]))

@@ -45,6 +45,10 @@ class TypeTable(Module, name="dpa4_type_table"):
         weight[-1] = 0.0
         return cls(type_map=type_map, weight=weight.astype(numpy_dtype(precision)))
 
+    def __call__(self) -> Any:
+        """Return the features of all types and of none, ``(type + 1, width)``."""
+        return self.weight
+
 
 class Sizes:
     """The widths of the networks of :class:`EnvironmentSeed` for a number of channels."""
@@ -62,7 +66,8 @@ class EnvironmentSeed(Module, name="dpa4_environment_seed"):
     """Features of types changed by the surroundings, which are described as in ``se_e2_a``.
 
     With rows ``R = e/r (1, x/r, y/r, z/r)`` and features ``G`` of distance and types, ``M = Σ_j R_j ⊗ G_j`` over a
-    root of the sum of squared weights; ``Mᵀ M_<`` gives a factor and a shift of each feature.
+    root of the sum of squared weights; ``Mᵀ M_<`` gives a factor and a shift of each feature. Where atoms
+    have spins, that of ``Σ_j e S_j ⊗ G_j`` is added, times a trained number.
 
     Attributes:
         radial: makes features of the distance.
@@ -72,6 +77,7 @@ class EnvironmentSeed(Module, name="dpa4_environment_seed"):
         norms: normalise both, or none.
         factor: the logarithm of how strong the factors are, ``(1,)``.
         shift: that of the shifts.
+        spin: how strong spins are, ``(1,)``, or None where there are none.
     """
 
     axis: int = setting(doc="number of axis columns")
@@ -82,6 +88,7 @@ class EnvironmentSeed(Module, name="dpa4_environment_seed"):
     norms: tuple[RMSNorm, ...]
     factor: Any = param()
     shift: Any = param()
+    spin: Any = param()
 
     @classmethod
     def create(
@@ -95,6 +102,7 @@ class EnvironmentSeed(Module, name="dpa4_environment_seed"):
         norm: bool,
         eps: float,
         bias: bool,
+        spin: bool,
         precision: str,
     ) -> Self:
         """Draw networks whose result is zero at first.
@@ -108,6 +116,7 @@ class EnvironmentSeed(Module, name="dpa4_environment_seed"):
             norm: normalise factors and shifts.
             eps: added to mean squares.
             bias: give the networks a bias.
+            spin: whether atoms have spins.
             precision: precision of the parameters.
         """
         sizes = Sizes(channels)
@@ -130,10 +139,17 @@ class EnvironmentSeed(Module, name="dpa4_environment_seed"):
             norms=norms,
             factor=strength,
             shift=strength.copy(),
+            spin=np.zeros_like(strength) if spin else None,
         )
 
-    def __call__(self, x: Any, edges: Edges) -> Any:
-        """Return the features of the atoms changed, ``(atom, channel)``."""
+    def __call__(self, x: Any, edges: Edges, spins: Any = None) -> Any:
+        """Return the features of the atoms changed, ``(atom, channel)``.
+
+        Args:
+            x: the features.
+            edges: the edges.
+            spins: spins of the atoms, ``(atom, 3)``, where they have some.
+        """
         xp, pairs = namespace(x), edges.pairs
         own = xp.take(self.types.weight, pairs.centre_types, axis=0)
         told = pairs.of_neighbours(own), pairs.of_centres(own)
@@ -141,9 +157,11 @@ class EnvironmentSeed(Module, name="dpa4_environment_seed"):
         features = self.pair[1](self.pair[0](xp.concat([radial, *told], axis=-1)))
         weight = edges.envelope * (1.0 / edges.length)
         rows = weight * xp.concat([xp.ones_like(weight), edges.unit], axis=-1)
-        moments = pairs.moments(rows, features) * edges.norm[:, :, None]
-        invariants = xp.matmul(xp.permute_dims(moments, (0, 2, 1)), moments[:, :, : self.axis])
-        flat = xp.reshape(invariants, (-1, shape(moments)[2] * self.axis))
+        invariants = self._invariants(rows, features, edges)
+        if self.spin is not None:
+            rows = edges.envelope * pairs.of_neighbours(spins)
+            invariants = invariants + self.spin * self._invariants(rows, features, edges)
+        flat = xp.reshape(invariants, (-1, shape(features)[1] * self.axis))
         changes, n = self.out(flat), shape(x)[1]
         parts = [changes[:, :n], changes[:, n:]]
         if self.norms:
@@ -153,6 +171,12 @@ class EnvironmentSeed(Module, name="dpa4_environment_seed"):
             for strength, part in zip((self.factor, self.shift), parts, strict=True)
         )
         return x * (1.0 + factor) + shift
+
+    def _invariants(self, rows: Any, features: Any, edges: Edges) -> Any:
+        """Return ``Mᵀ M_<``, ``(atom, feature, axis)``, of rows and features of the edges."""
+        moments = edges.pairs.moments(edges.told(rows), features) * edges.norm[:, :, None]
+        turned = namespace(moments).permute_dims(moments, (0, 2, 1))
+        return namespace(moments).matmul(turned, moments[:, :, : self.axis])
 
 
 def directed(radial: Any, edges: Edges, lmax: int) -> Any:
@@ -167,4 +191,4 @@ def directed(radial: Any, edges: Edges, lmax: int) -> Any:
     """
     harmonics = spherical_harmonics(edges.unit, lmax)[:, 1:, None]
     messages = Rows.by_degree(lmax).times(harmonics, radial[:, 1:, :], lowest=1)
-    return edges.pairs.sum(messages) * edges.norm[:, :, None]
+    return edges.pairs.sum(edges.told(messages)) * edges.norm[:, :, None]

@@ -3,6 +3,7 @@
 from itertools import pairwise
 from typing import Any
 
+from dpcore.descriptors.dpa4.frozen_zone import FrozenZone
 from dpcore.errors import DPError
 from dpcore.nn import activation
 from dpcore.nn.precision import precision_name
@@ -31,6 +32,13 @@ class EdgeSettings(Settings, name="dpa4_edge_settings"):
         True, doc="without effect: the result does not depend on turns about the edges"
     )
     exclude_types: tuple[tuple[int, int], ...] = setting((), doc="type pairs that do not interact")
+    inner_clamp_r_inner: float | None = setting(
+        None,
+        doc="distance below which neighbours do not change the features, Å; told by bridging_r_inner",
+    )
+    inner_clamp_r_outer: float | None = setting(
+        None, doc="distance from which on they count as they are, Å; told by bridging_r_outer"
+    )
 
     def __post_init__(self) -> None:
         check_mode("basis_type", self.basis_type, ("bessel", "gaussian"))
@@ -42,6 +50,21 @@ class EdgeSettings(Settings, name="dpa4_edge_settings"):
             raise error("n_radial", f"{self.n_radial} must be 1 or more")
         if min(self.radial_mlp, default=0) < 0:
             raise error("radial_mlp", f"{list(self.radial_mlp)} must hold numbers of 0 or more")
+        inner, outer = self.inner_clamp_r_inner, self.inner_clamp_r_outer
+        if (inner is None) != (outer is None):
+            raise error("inner_clamp_r_inner", "needs inner_clamp_r_outer, and that needs it")
+        if inner is not None and outer is not None and not 0 < inner < outer <= self.rcut:
+            raise error(
+                "inner_clamp_r_inner",
+                f"{inner} must be above 0 and below inner_clamp_r_outer = {outer}, and that within rcut = {self.rcut}",
+            )
+
+    @property
+    def zone(self) -> FrozenZone | None:
+        """Where distances are frozen, or None."""
+        if self.inner_clamp_r_inner is None or self.inner_clamp_r_outer is None:
+            return None
+        return FrozenZone(self.inner_clamp_r_inner, self.inner_clamp_r_outer)
 
     @property
     def excluded(self) -> frozenset[tuple[int, int]]:
@@ -233,7 +256,9 @@ class NetworkSettings(Settings, name="dpa4_network_settings"):
         activation(self.activation_function)
         if precision_name(self.precision) not in {"float32", "float64"}:
             raise error(
-                "precision", f"{self.precision!r} is not supported; float32 and float64 are"
+                "precision",
+                f"{self.precision!r} is not supported; float32 and float64 are: half precision is too coarse "
+                "for rotations, and memory is saved in training by use_amp",
             )
 
 

@@ -1,5 +1,6 @@
 """Activations of features that rotate: scalars switch the higher degrees."""
 
+from collections.abc import Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -56,3 +57,24 @@ class Gated(Module, name="so3_gated"):
         gates = xp.sigmoid(self.gates(given))
         gates = xp.reshape(gates, (sizes[0], sizes[1], rows.lmax, sizes[3]))
         return xp.concat([scalar, rows.times(x[:, :, 1:, :], gates, lowest=1)], axis=2)
+
+    def of_orders(self, orders: Sequence[Any], channels: int) -> list[Any]:
+        """Return the activated features of each order (see :meth:`dpcore.nn.so3.rows.Rows.apart`).
+
+        Args:
+            orders: ``(focus, n, row · channel)`` for each order.
+            channels: number of channels.
+        """
+        xp, act = namespace(orders[0]), activation(self.activation_function)
+        if self.gates is None:
+            return [act(orders[0])]
+        sizes = shape(orders[0])
+        scalar, rest = xp.split(orders[0], [channels, sizes[2] - channels], axis=2)
+        gates = xp.sigmoid(self.gates(scalar))
+        found = [xp.concat([act(scalar), rest * gates], axis=2)]
+        for m, order in enumerate(orders[1:], start=1):
+            wide = sizes[2] - m * channels
+            own = gates if m == 1 else gates[:, :, (m - 1) * channels :]
+            both = xp.reshape(order, (sizes[0], sizes[1], 2, wide)) * own[:, :, None, :]
+            found.append(xp.reshape(both, (sizes[0], sizes[1], 2 * wide)))
+        return found

@@ -66,7 +66,9 @@ class GridProduct(Module, name="so3_grid_product"):
         router = draw(2 * channels, branches)
         return cls(left=left, right=right, out=draw(channels, channels), router=router)
 
-    def __call__(self, left: Any, right: Any, scalars: Any, grid: Grid) -> Any:
+    def __call__(
+        self, left: Any, right: Any, scalars: Any, grid: Grid, *, scalar: bool = False
+    ) -> Any:
         """Return the features of the product, ``(focus, n, row · frame, channel)``.
 
         Args:
@@ -74,20 +76,22 @@ class GridProduct(Module, name="so3_grid_product"):
             right: features of the second one.
             scalars: degree 0 of both, ``(focus, n, 2 channel)``.
             grid: the grid.
+            scalar: return the features of the first row alone.
         """
         xp, channels = namespace(left), shape(left)[-1]
         if self.left is None or self.right is None or self.out is None:
-            return grid.features(grid.values(left) * grid.values(right))
+            return grid.product(left, right, scalar=scalar)
         if shape(self.left.weight)[0] == 2 * channels:
             left = right = xp.concat([left, right], axis=-1)
-        product = grid.values(_mapped(self.left, left)) * grid.values(_mapped(self.right, right))
-        if self.router is not None:
+        product = grid.product(_mapped(self.left, left), _mapped(self.right, right), scalar=scalar)
+        # One product has the weight 1.
+        if self.router is not None and int(shape(self.router.weight)[1]) > 1:
             logits = xp.matmul(scalars, self.router.weight)
             weights = xp.exp(logits - xp.max(logits, axis=-1, keepdims=True))
             weights = weights * (1.0 / xp.sum(weights, axis=-1, keepdims=True))
             split = xp.reshape(product, (*shape(product)[:3], -1, channels))
             product = xp.sum(split * weights[:, :, None, :, None], axis=3)
-        return _mapped(self.out, grid.features(product))
+        return _mapped(self.out, product)
 
 
 def _mapped(linear: FocusLinear, x: Any) -> Any:
@@ -159,11 +163,18 @@ class GridNet(Module, name="so3_grid_net"):
             grid=grid, product=product, gate=gate, expand=expand, contract=contract, scale=scale
         )
 
-    def halves(self, x: Any, rows: Rows) -> Any:
-        """Return the product of the two halves of the channels, ``(focus, n, row, frame · channel)``."""
-        n = shape(x)[-1] // 2
-        left, right = self._by_frame(x[..., :n]), self._by_frame(x[..., n:])
-        return self._multiplied(left, right, left[:, :, 0, :], right[:, :, 0, :], rows)
+    def halves(self, x: Any, rows: Rows, *, scalar: bool = False) -> Any:
+        """Return the product of the two halves of the channels, ``(focus, n, row, frame · channel)``.
+
+        Args:
+            x: features.
+            rows: their rows.
+            scalar: return the first row alone.
+        """
+        xp, n = namespace(x), shape(x)[-1] // 2
+        left, right = (self._by_frame(half) for half in xp.split(x, [n, n], axis=3))
+        y = self._multiplied(left, right, left[:, :, 0, :], right[:, :, 0, :], scalar=scalar)
+        return self._by_row(y, 1 if scalar else rows.number)
 
     def __call__(self, x: Any, other: Any, rows: Rows) -> Any:
         """Return the product of features with other ones, ``(focus, n, row, channel)``."""
@@ -171,24 +182,31 @@ class GridNet(Module, name="so3_grid_net"):
         if self.expand is not None:
             left, right = _alike(self.expand, x, rows), _alike(self.expand, other, rows)
         left, right = self._by_frame(left), self._by_frame(right)
-        return self._multiplied(left, right, x[:, :, 0, :], other[:, :, 0, :], rows)
+        y = self._multiplied(left, right, x[:, :, 0, :], other[:, :, 0, :])
+        y = self._by_row(y, rows.number)
+        if self.contract is not None:
+            y = _alike(self.contract, y, rows)
+        return y if self.scale is None else y * self.scale[:, None, None, :]
 
     def _by_frame(self, x: Any) -> Any:
         """Return features as ``(focus, n, row · frame, channel)``."""
         (foci, n, rows, wide), frames = shape(x), self.grid.frames
         return namespace(x).reshape(x, (foci, n, rows * frames, wide // frames))
 
-    def _multiplied(self, left: Any, right: Any, first: Any, second: Any, rows: Rows) -> Any:
-        xp, (foci, n, _, channels) = namespace(left), shape(left)
+    def _by_row(self, x: Any, rows: int) -> Any:
+        """Return features as ``(focus, n, row, frame · channel)``."""
+        foci, n, _, channels = shape(x)
+        return namespace(x).reshape(x, (foci, n, rows, self.grid.frames * channels))
+
+    def _multiplied(
+        self, left: Any, right: Any, first: Any, second: Any, *, scalar: bool = False
+    ) -> Any:
+        xp = namespace(left)
         scalars = xp.concat([first, second], axis=-1)
-        y = self.product(left, right, scalars, self.grid)
+        y = self.product(left, right, scalars, self.grid, scalar=scalar)
         y = y * xp.sigmoid(self.gate(scalars))[:, :, None, :]
-        scalar = y[:, :, :1, :] + (silu(first) * second)[:, :, None, :]
-        y = xp.concat([scalar, y[:, :, 1:, :]], axis=2)
-        y = xp.reshape(y, (foci, n, rows.number, self.grid.frames * channels))
-        if self.contract is not None:
-            y = _alike(self.contract, y, rows)
-        return y if self.scale is None else y * self.scale[:, None, None, :]
+        row, rest = xp.split(y, [1, shape(y)[2] - 1], axis=2)
+        return xp.concat([row + (silu(first) * second)[:, :, None, :], rest], axis=2)
 
 
 def _alike(linear: DegreeLinear, x: Any, rows: Rows) -> Any:

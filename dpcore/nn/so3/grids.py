@@ -11,7 +11,7 @@ from dpcore.nn.so3.quadrature import lebedev, product_grid
 from dpcore.nn.so3.rotations import Rotations, edge_frames
 from dpcore.nn.so3.rows import Rows
 from dpcore.tree import Module, buffer, setting
-from dpcore.xp import as_type_of, namespace
+from dpcore.xp import as_type_of, namespace, shape
 
 Array = NDArray[np.float64]
 
@@ -60,13 +60,13 @@ class Grid(Module, name="so3_grid"):
         turns = 3 * kmax + 1 if kmax else 1
         angles = np.tile(np.arange(turns) * (2.0 * math.pi / turns), len(points))[:, None]
         frames = edge_frames(np.repeat(points, turns, axis=0), angles)
-        blocks = Rotations.create(rows.lmax)(frames)
+        blocks = Rotations.create(rows.lmax, kmax)(frames)
         orders = [0, *(sign * k for k in range(1, kmax + 1) for sign in (-1, 1))]
         columns, factors = [], []
         for degree, order in zip(rows.degrees, _orders(rows), strict=True):
             for k in orders:
                 there = abs(k) <= degree
-                block = blocks[degree][:, degree + k * there, degree + order]
+                block = blocks[degree][:, min(degree, kmax) + k * there, degree + order]
                 columns.append(block * there)
                 factors.append(2 * degree + 1)
         to_points = np.stack(columns, axis=1)
@@ -79,13 +79,27 @@ class Grid(Module, name="so3_grid"):
         there, again = np.ascontiguousarray(to_points), np.ascontiguousarray(back.T)
         return cls(to_points=there, from_points=again, **settings)
 
-    def values(self, x: Any) -> Any:
-        """Return values ``(focus, n, point, channel)`` of features ``(focus, n, row · frame, channel)``."""
-        return namespace(x).matmul(as_type_of(self.to_points, x), x)
+    def product(self, left: Any, right: Any, *, scalar: bool = False) -> Any:
+        """Return the features of the product of two functions, ``(focus, n, row · frame, channel)``.
 
-    def features(self, values: Any) -> Any:
-        """Return the features of values."""
-        return namespace(values).matmul(as_type_of(self.from_points, values), values)
+        Args:
+            left: features of the first function, of that shape.
+            right: those of the second one.
+            scalar: return those of the first row alone.
+        """
+        xp = namespace(left)
+        if not scalar:
+            to_points = as_type_of(self.to_points, left)
+            values = xp.matmul(to_points, left) * xp.matmul(to_points, right)
+            return xp.matmul(as_type_of(self.from_points, left), values)
+        # A mean over the points is a product of features, of which there are fewer.
+        weighted = xp.permute_dims(self.to_points, (1, 0)) * self.from_points[:1, :]
+        means = as_type_of(xp.matmul(weighted, self.to_points), left)
+        found = xp.sum(left * xp.matmul(means, right), axis=2, keepdims=True)
+        if self.frames == 1:
+            return found
+        others = xp.zeros((*shape(found)[:2], self.frames - 1, shape(found)[3]), like=found)
+        return xp.concat([found, others], axis=2)
 
 
 def _orders(rows: Rows) -> list[int]:

@@ -1,5 +1,6 @@
 """Linear maps of features that rotate."""
 
+from collections.abc import Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -68,8 +69,10 @@ class DegreeLinear(Module, name="so3_degree_linear"):
         xp, sizes, found = namespace(x), shape(x), []
         foci = int(sizes[0])
         n_out = shape(self.weight)[-1] // foci
-        for first, n, degree, _ in rows.of_one_degree:
-            flat = xp.reshape(x[:, :, first : first + n, :], (sizes[0], sizes[1] * n, sizes[3]))
+        pieces = rows.of_one_degree
+        parts = xp.split(x, [piece.rows for piece in pieces], axis=2)
+        for part, (first, n, degree, _) in zip(parts, pieces, strict=True):
+            flat = xp.reshape(part, (sizes[0], sizes[1] * n, sizes[3]))
             y = xp.matmul(flat, focus_weight(self.weight[degree, ...], foci))
             if first == 0 and self.bias is not None:
                 y = y + xp.reshape(self.bias, (foci, 1, n_out))
@@ -93,13 +96,13 @@ class OrderLinear(Module, name="so3_order_linear"):
         """Return the map of order 0, ``(focus, n, n_out)`` of ``(focus, n, n_in)``."""
         return namespace(x).matmul(x, focus_weight(self.weight, int(shape(x)[0])))
 
-    def pair(self, below: Any, above: Any) -> tuple[Any, Any]:
-        """Return the maps of the orders -m and m."""
-        xp = namespace(below)
-        weight = focus_weight(self.weight, int(shape(below)[0]))
+    def pair(self, x: Any) -> Any:
+        """Return the maps of the orders -m and m, which are one after another, as in the input."""
+        xp = namespace(x)
+        weight = focus_weight(self.weight, int(shape(x)[0]))
         n = shape(weight)[-1] // 2
-        minus, plus = xp.matmul(below, weight), xp.matmul(above, weight)
-        return minus[..., :n] - plus[..., n:], minus[..., n:] + plus[..., :n]
+        turned = xp.concat([-weight[..., n:], weight[..., :n]], axis=-1)
+        return xp.matmul(x, xp.concat([weight, turned], axis=1))
 
 
 class EdgeLinear(Module, name="so3_edge_linear"):
@@ -141,30 +144,23 @@ class EdgeLinear(Module, name="so3_edge_linear"):
         zeros = np.zeros(foci * n_out, dtype) if bias else None
         return cls(orders=tuple(orders), bias=zeros)
 
-    def __call__(self, x: Any, rows: Rows, factor: Any = None) -> Any:
-        """Return ``(focus, n, row, n_out)`` of ``(focus, n, row, n_in)``.
+    def __call__(self, orders: Sequence[Any], factor: Any = None) -> list[Any]:
+        """Return ``(focus, n, row · n_out)`` for each order (see :meth:`dpcore.nn.so3.rows.Rows.apart`).
 
         Args:
-            x: features by order.
-            rows: its rows.
+            orders: ``(focus, n, row · n_in)`` for each order.
             factor: what the bias is multiplied by, ``(focus, n, n_out)``; by default 1.
         """
-        xp, sizes = namespace(x), shape(x)
-        flat = [
-            xp.reshape(
-                x[:, :, piece.first : piece.first + piece.rows, :],
-                (sizes[0], sizes[1], piece.rows * sizes[3]),
-            )
-            for piece in rows.pieces
-        ]
-        found = [self.orders[0](flat[0])]
-        for m, order in enumerate(self.orders[1:], start=1):
-            found += order.pair(flat[2 * m - 1], flat[2 * m])
+        first = self.orders[0](orders[0])
         if self.bias is not None:
-            foci = int(sizes[0])
-            n_out = shape(self.bias)[0] // foci
-            bias = xp.reshape(self.bias, (foci, 1, n_out))
-            scalar = found[0][..., :n_out] + (bias if factor is None else bias * factor)
-            found[0] = xp.concat([scalar, found[0][..., n_out:]], axis=-1)
-        y = xp.concat(found, axis=-1)
-        return xp.reshape(y, (sizes[0], sizes[1], rows.number, -1))
+            first = self._biased(first, factor)
+        rest = zip(self.orders[1:], orders[1:], strict=True)
+        return [first, *(order.pair(x) for order, x in rest)]
+
+    def _biased(self, x: Any, factor: Any) -> Any:
+        """Return features of order 0 with the bias added to degree 0."""
+        xp, foci = namespace(x), int(shape(x)[0])
+        n = int(shape(self.bias)[0]) // foci
+        bias = xp.reshape(self.bias, (foci, 1, n))
+        scalar, rest = xp.split(x, [n, shape(x)[2] - n], axis=2)
+        return xp.concat([scalar + (bias if factor is None else bias * factor), rest], axis=2)

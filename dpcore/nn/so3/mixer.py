@@ -1,5 +1,6 @@
 """Maps among the degrees of a neighbour's features that depend on its distance."""
 
+from collections.abc import Sequence
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -51,41 +52,77 @@ class DegreeMixer(Module, name="so3_degree_mixer"):
             basis = truncated(rng, (rank, channels), rank, channels).astype(dtype)
         return cls(mode=mode, rank=rank, weight=weight, basis=basis)
 
+    @property
+    def separable(self) -> bool:
+        """Whether channels differ by factors only, so that matrices can be multiplied without them."""
+        return self.mode == "degree" or self.rank > 0
+
     def __call__(self, x: Any, radial: Any, rows: Rows) -> Any:
-        """Return the mixed features, ``(edge, row, channel)``.
+        """Return features mixed by full kernels, ``(edge, row, channel)``.
 
         Args:
             x: features by order.
             radial: ``(edge, degree, channel)``.
             rows: the rows of the features.
         """
-        xp, sizes = namespace(x), shape(x)
-        flat = xp.reshape(radial, (sizes[0], (rows.lmax + 1) * sizes[2]))
-        kernels = xp.matmul(flat, self.weight)
-        each = 1 if self.mode == "degree" else self.rank or sizes[2]
-        found, start = [], 0
-        for first, n, m, _ in rows.pieces:
-            kernel = xp.reshape(kernels[:, start : start + n * n * each], (sizes[0], n, n, each))
-            found.append(self._mixed(kernel, x[:, first : first + n, :]))
-            # The orders -m and m share kernels.
-            if m == 0 or first != _first(rows, m):
-                start += n * n * each
+        xp, (edges, _, channels) = namespace(x), shape(x)
+        parts, found = xp.split(x, [piece.rows for piece in rows.pieces], axis=1), []
+        for m, weight in enumerate(self._weights(rows, channels)):
+            n = rows.lmax + 1 - m
+            kernel = xp.reshape(xp.matmul(_flat(radial), weight), (edges, n, n, channels))
+            same = parts[2 * m - 1 : 2 * m + 1] if m else parts[:1]
+            found += [xp.sum(kernel * part[:, :, None, :], axis=1) for part in same]
         return found[0] if len(found) == 1 else xp.concat(found, axis=1)
 
-    def _mixed(self, kernel: Any, x: Any) -> Any:
-        """Return ``Σ_a K_ab x_a``, ``(edge, b, channel)``, of a kernel ``(edge, a, b, each)``."""
-        xp, (edges, n, channels) = namespace(x), shape(x)
-        if self.basis is None and self.mode == "degree_channel":
-            return xp.sum(kernel * x[:, :, None, :], axis=1)
-        each = shape(kernel)[3]
-        turned = xp.reshape(xp.permute_dims(kernel, (0, 3, 2, 1)), (edges, each * n, n))
-        y = xp.matmul(turned, x)
+    def spread(self, x: Any) -> Any:
+        """Return features ``(n, row, channel)`` times the factors of their channels, ``(n, rank · row, channel)``."""
         if self.basis is None:
-            return y
-        y = xp.reshape(y, (edges, each, n, channels))
-        return xp.sum(y * self.basis[None, :, None, :], axis=1)
+            return x
+        xp, (n, rows, channels) = namespace(x), shape(x)
+        y = x[:, None, :, :] * self.basis[None, :, None, :]
+        return xp.reshape(y, (n, self.rank * rows, channels))
+
+    def turned(self, radial: Any, turns: Sequence[Any], rows: Rows) -> Any:
+        """Return the matrices that turn features into the frames of edges and mix them there.
+
+        They are smaller than the features by the number of channels.
+
+        Args:
+            radial: ``(edge, degree, channel)``.
+            turns: rotations (see :func:`dpcore.nn.so3.rotations.orders_of`).
+            rows: the rows of the result.
+
+        Returns:
+            matrices of the features that :meth:`spread` makes, ``(edge, row, rank · row)``.
+        """
+        xp, flat, found = namespace(radial), _flat(radial), []
+        dim, each = (rows.lmax + 1) ** 2, 1 if self.basis is None else self.rank
+        for m, weight in enumerate(self._weights(rows, each)):
+            n = rows.lmax + 1 - m
+            kernel = xp.matmul(flat, _repeated(weight, n, m, each))
+            same = turns[2 * m - 1 : 2 * m + 1] if m else turns[:1]
+            # Products of what is laid out alike are faster than those that are broadcast.
+            found += [kernel * xp.concat([turn] * (n * each), axis=1) for turn in same]
+        product = found[0] if len(found) == 1 else xp.concat(found, axis=1)
+        return xp.reshape(product, (shape(product)[0], rows.number, each * dim))
+
+    def _weights(self, rows: Rows, each: int) -> list[Any]:
+        """Return the weights of the kernels of each order."""
+        sizes = [(rows.lmax + 1 - m) ** 2 * each for m in range(rows.mmax + 1)]
+        return list(namespace(self.weight).split(self.weight, sizes, axis=1))
 
 
-def _first(rows: Rows, m: int) -> int:
-    """Return the first row of order -m."""
-    return next(piece.first for piece in rows.pieces if piece.degree == m)
+def _flat(radial: Any) -> Any:
+    edges, degrees, channels = shape(radial)
+    return namespace(radial).reshape(radial, (edges, degrees * channels))
+
+
+def _repeated(weight: Any, n: int, m: int, each: int) -> Any:
+    """Return weights ``(n_in, a · b · rank)`` as ``(n_in, b · rank · row)``, for all rows of the degrees a."""
+    xp, n_in = namespace(weight), shape(weight)[0]
+    turned = xp.permute_dims(xp.reshape(weight, (n_in, n, n, each)), (0, 2, 3, 1))
+    parts = [xp.zeros((n_in, n, each, m * m), like=weight)] if m else []
+    for i in range(n):
+        wide = (n_in, n, each, 2 * (m + i) + 1)
+        parts.append(xp.broadcast_to(turned[..., i : i + 1], wide))
+    return xp.reshape(xp.concat(parts, axis=3), (n_in, -1))

@@ -62,11 +62,13 @@ class RowsNorm(Module, name="so3_rows_norm"):
     def __call__(self, x: Any, rows: Rows) -> Any:
         """Normalise features, ``(focus, n, row, channel)``."""
         xp, (foci, _, _, channels) = namespace(x), shape(x)
-        scalar, rest = x[:, :, :1, :], x[:, :, 1:, :]
+        sizes = [1, rows.number - 1]
+        scalar, rest = xp.split(x, sizes, axis=2)
         scalar = scalar - xp.mean(scalar, axis=-1, keepdims=True)
         centred = scalar if rows.number == 1 else xp.concat([scalar, rest], axis=2)
         inverse = 1.0 / xp.sqrt(rows.mean_square(centred) + self.eps)
         scale = xp.reshape(self.scale, (foci, 1, rows.lmax + 1, channels))
         scaled = rows.times(centred * inverse, scale)
-        scalar = scaled[:, :, :1, :] + self.shift[:, None, None, :]
-        return scalar if rows.number == 1 else xp.concat([scalar, scaled[:, :, 1:, :]], axis=2)
+        scalar, rest = xp.split(scaled, sizes, axis=2)
+        scalar = scalar + self.shift[:, None, None, :]
+        return scalar if rows.number == 1 else xp.concat([scalar, rest], axis=2)

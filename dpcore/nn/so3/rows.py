@@ -1,11 +1,12 @@
 """Which degree the rows of features have."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import groupby
 from typing import Any, NamedTuple, Self
 
-from dpcore.xp import namespace
+from dpcore.xp import namespace, shape
 
 
 class Piece(NamedTuple):
@@ -86,15 +87,33 @@ class Rows:
             factor: ``(…, degree, channel)``, from the lowest degree on.
             lowest: the lowest degree.
         """
+        xp, axis = namespace(x), len(shape(x)) - 2
+        pieces = [piece for piece in self.pieces if piece.degree + piece.degrees > lowest]
+        skips = [max(lowest - piece.degree, 0) for piece in pieces]
+        # Slices, one by one, would each have a derivative as large as the whole.
+        parts = xp.split(
+            x, [p.rows - skip for p, skip in zip(pieces, skips, strict=True)], axis=axis
+        )
         found = []
-        for first, rows, degree, degrees in self.pieces:
-            skip = max(lowest - degree, 0)
-            if skip >= degrees:
-                continue
-            start, at = first + skip - lowest, degree + skip - lowest
-            part = x[..., start : start + rows - skip, :]
+        for part, (_, _, degree, degrees), skip in zip(parts, pieces, skips, strict=True):
+            at = degree + skip - lowest
             found.append(part * factor[..., at : at + degrees - skip, :])
-        return found[0] if len(found) == 1 else namespace(x).concat(found, axis=-2)
+        return found[0] if len(found) == 1 else xp.concat(found, axis=axis)
+
+    def apart(self, x: Any) -> list[Any]:
+        """Return features ``(focus, n, row, channel)``, by order, as ``(focus, n, row · channel)`` of each order.
+
+        Those of the orders -m and m are together.
+        """
+        xp, (foci, n, _, channels) = namespace(x), shape(x)
+        sizes = [(self.lmax + 1 - m) * (2 if m else 1) * channels for m in range(self.mmax + 1)]
+        return list(xp.split(xp.reshape(x, (foci, n, self.number * channels)), sizes, axis=2))
+
+    def together(self, orders: Sequence[Any]) -> Any:
+        """Return the features of all orders, the reverse of :meth:`apart`."""
+        xp, (foci, n, _) = namespace(orders[0]), shape(orders[0])
+        flat = orders[0] if len(orders) == 1 else xp.concat(list(orders), axis=2)
+        return xp.reshape(flat, (foci, n, self.number, -1))
 
     def mean_square(self, x: Any) -> Any:
         """Return the mean over degrees of the mean square of their rows, ``(…, 1, 1)``."""

@@ -5,7 +5,15 @@ from typing import Any
 import numpy as np
 
 from dpcore.errors import DPError
-from dpcore.models import FrozenModel, LinearModel, Model, PairTable, StandardModel, ZBLModel
+from dpcore.models import (
+    FrozenModel,
+    InnerPotential,
+    LinearModel,
+    Model,
+    PairTable,
+    StandardModel,
+    ZBLModel,
+)
 from dpcore.models.biased import BiasedModel
 from dpcore.tree import check_kinds
 from dpcore_serialization.deepmd.biased import read_biased, write_biased
@@ -55,6 +63,21 @@ def write_zbl(model: ZBLModel) -> dict[str, Any]:
     switch = {key: getattr(model, key) for key in _SWITCH}
     parts = {"models": _write_parts(model.models), "weights": "mean"}
     return write_biased(model, "zbl", 2) | parts | switch
+
+
+def read_inner_potential(data: Any, path: str) -> InnerPotential:
+    """Read the repulsion of nuclei."""
+    with Fields(data, path) as fields:
+        shared = read_biased(fields)
+        settings = {key: as_tuple(fields.take(key)) for key in ("mode", "rcut", "sel")}
+    check_kinds(InnerPotential, settings, path)
+    return InnerPotential(**settings, **shared)
+
+
+def write_inner_potential(model: InnerPotential) -> dict[str, Any]:
+    """Write the repulsion of nuclei, which DeePMD-kit reads as a part of other models."""
+    told = {"mode": model.mode, "rcut": model.rcut, "sel": as_list(model.sel)}
+    return write_biased(model, "inner_potential", 1) | told
 
 
 def read_pair_table(data: Any, path: str) -> PairTable:
@@ -148,7 +171,8 @@ def _write_part(part: Model, path: str) -> dict[str, Any]:
     Raises:
         UnwritableError: DeePMD-kit does not take it for a part, or leaves something of it out of account.
     """
-    from dpcore_serialization.deepmd.models import write_model
+    from dpcore_serialization.deepmd.models import write_part
+    from dpcore_serialization.deepmd.sezm import needs_wrapper
 
     while isinstance(part, FrozenModel):
         part = part.model
@@ -157,13 +181,17 @@ def _write_part(part: Model, path: str) -> dict[str, Any]:
             f"{path}: the descriptor {part.descriptor.type_name!r} does not mix types; DeePMD-kit takes "
             "no such part"
         )
+    if needs_wrapper(part):
+        raise UnwritableError(
+            f"{path}.fitting_net.dim_case_embd: DeePMD-kit takes no such part of this descriptor"
+        )
     for key in ("atom_exclude_types", "pair_exclude_types"):
         if getattr(part, key, ()):
             raise UnwritableError(
                 f"{path}.{key}: some of DeePMD-kit's backends leave it out of account in a part; name the "
                 "types in the whole model"
             )
-    return write_model(part)
+    return write_part(part)
 
 
 def _write_parts(models: tuple[Model, ...]) -> list[dict[str, Any]]:

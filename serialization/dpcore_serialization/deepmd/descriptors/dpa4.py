@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from dpcore.descriptors.dpa4.dpa4 import DPA4, GROUPS
+from dpcore.descriptors.dpa4.dpa4 import DPA4
+from dpcore.descriptors.dpa4.groups import GROUPS
 from dpcore.descriptors.dpa4.settings import spread
 from dpcore.errors import DPError
 from dpcore.tree import arrays, replace
@@ -21,7 +22,7 @@ REPEATED = re.compile(
     r"degree_index_m|m0_idx|pos_indices|neg_indices|kernel_compact_index|kernel_dense_index))"
 )
 # The settings that are not in a group, and those that are, but for one that files leave out.
-OWN = ("trainable", "add_chg_spin_ebd", "default_chg_spin")
+OWN = ("trainable", "add_chg_spin_ebd", "default_chg_spin", "use_spin")
 GROUPED = tuple(field.name for kind in GROUPS.values() for field in dc.fields(kind))
 KEYS = tuple(key for key in (*GROUPED, *OWN) if key != "use_amp")
 
@@ -38,7 +39,11 @@ def read_dpa4(data: Any, path: str) -> DPA4:
         variables = fields.take("@variables")
     type_map = settings.pop("type_map")
     drawn = DPA4.create(np.random.default_rng(0), type_map=type_map, **settings)
-    return _filled(drawn, variables, f"{path}.@variables")
+    filled = _filled(drawn, variables, f"{path}.@variables")
+    if version == 1.1 and filled.seed is not None and filled.seed.spin is not None:
+        # The number that spins are multiplied by was squared then.
+        filled = filled.with_(seed=filled.seed.with_(spin=filled.seed.spin**2))
+    return filled
 
 
 def _settings(config: Any, path: str) -> dict[str, Any]:
@@ -48,8 +53,6 @@ def _settings(config: Any, path: str) -> dict[str, Any]:
         values["type_map"] = tuple(type_map or map(str, range(ntypes)))
         values["exclude_types"] = pairs(values.get("exclude_types"))
         fields.skip("seed", "s2_grid_resolution")
-        for key in ("inner_clamp_r_inner", "inner_clamp_r_outer", "use_spin"):
-            fields.neutral(key, None)
     return values
 
 
@@ -96,9 +99,6 @@ def write_dpa4(descriptor: DPA4, type_map: list[str]) -> dict[str, Any]:
             "ntypes": len(type_map),
             "type_map": type_map,
             "seed": None,
-            "inner_clamp_r_inner": None,
-            "inner_clamp_r_outer": None,
-            "use_spin": None,
         },
         "@variables": variables | tables(like, keys, sizes),
         "env_mat": {

@@ -35,6 +35,7 @@ ARRAYS: dict[type[Module], dict[str, str]] = {
     EnvironmentSeed: {
         "factor": "film_scale_strength_log",
         "shift": "film_shift_strength_log",
+        "spin": "env_seed_embedding.spin_scale",
     },
 }
 
@@ -168,6 +169,8 @@ def all_places(descriptor: DPA4) -> Iterator[tuple[str, str]]:
         yield f"radial.norms.{i}.scale", f"radial_embedding.net.{3 * i + 1}.adam_scale"
     if descriptor.charge_spin is not None:
         yield from _charge_spin_places()
+    if descriptor.spin is not None:
+        yield from _spin_places()
     if descriptor.seed is not None:
         yield from _seed_places(descriptor.seed)
     yield from places(descriptor.layers, "layers.", "")
@@ -185,6 +188,13 @@ def _charge_spin_places() -> Iterator[tuple[str, str]]:
         yield f"charge_spin.{name}.net.layers.0.weight", key
     yield "charge_spin.mix.weight", f"{start}mix_layer.matrix"
     yield "charge_spin.mix.bias", f"{start}mix_layer.bias"
+
+
+def _spin_places() -> Iterator[tuple[str, str]]:
+    for i in range(2):
+        yield f"spin.layers.{i}.weight", f"spin_embedding.mag_layer{i + 1}.matrix"
+    yield "spin.own", "spin_embedding.adam_spin_vec_weight"
+    yield "spin.neighbour", "spin_embedding.adam_spin_nbr_weight"
 
 
 def _seed_places(seed: EnvironmentSeed) -> Iterator[tuple[str, str]]:

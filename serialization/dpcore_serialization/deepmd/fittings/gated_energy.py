@@ -6,10 +6,14 @@ from dpcore.descriptors import Descriptor
 from dpcore.errors import DPError
 from dpcore.fittings import GatedEnergyFitting
 from dpcore.nn import Dense
+from dpcore.nn.film import Film, FilmNet
 from dpcore.nn.glu import GatedDense, GLUNet
 from dpcore.tree import check_kinds
 from dpcore_serialization.deepmd.fields import Fields
 from dpcore_serialization.deepmd.fittings.energy import read_energy_fields, write_energy
+
+# What the logarithms of strengths are called.
+_STRENGTHS = {"factor": "scale", "shift": "shift"}
 
 
 def read_gated_energy(data: Any, path: str) -> GatedEnergyFitting:
@@ -39,8 +43,8 @@ def _read_nets(data: Any, path: str, *, trainable: bool) -> tuple[GLUNet, ...]:
 
 def _read_net(data: Any, path: str, *, trainable: bool) -> GLUNet:
     with Fields(data, path) as fields:
-        fields.skip("in_dim", "out_dim", "resnet_dt", "descriptor_dim", "dim_case_embd")
-        fields.neutral("case_film_embd", False)
+        fields.skip("in_dim", "out_dim", "resnet_dt", "dim_case_embd")
+        film, width = fields.take("case_film_embd", False), fields.take("descriptor_dim", None)
         neuron, activation = fields.take("neuron"), fields.take("activation_function")
         told: dict[str, Any] = {"resnet": False, "trainable": trainable, "timestep": None}
         told["precision"], bias = fields.take("precision"), fields.take("bias_out")
@@ -60,7 +64,40 @@ def _read_net(data: Any, path: str, *, trainable: bool) -> GLUNet:
                 activation_function="none",
                 **told,
             )
-    return GLUNet(layers=(*gated, last))
+            told |= {"activation_function": activation}
+            apart = _read_film(variables, 1 + len(gated), told) if film else None
+    layers = (*gated, last)
+    return (
+        GLUNet(layers=layers)
+        if apart is None
+        else FilmNet(layers=layers, described=width, film=apart)
+    )
+
+
+def _read_film(variables: Fields, targets: int, told: dict[str, Any]) -> Film:
+    """Read the factors and shifts of a number of vectors; ``told`` is what layers are told."""
+
+    def layer(key: str, **other: Any) -> Dense:
+        return Dense(weight=variables.array(f"case_film.{key}", 2), bias=None, **told | other)
+
+    plain = {"activation_function": "none"}
+    return Film(
+        code=(layer("case_layer1.matrix"), layer("case_layer2.matrix", **plain)),
+        targets=tuple(layer(f"projectors.{i}", **plain) for i in range(targets)),
+        **{
+            name: variables.array(f"case_film.adam_case_film_{key}_strength_log", 1)
+            for name, key in _STRENGTHS.items()
+        },
+    )
+
+
+def _write_film(film: Film) -> dict[str, Any]:
+    written = {f"case_film.case_layer{i}.matrix": x.weight for i, x in enumerate(film.code, 1)}
+    written |= {f"case_film.projectors.{i}": x.weight for i, x in enumerate(film.targets)}
+    return written | {
+        f"case_film.adam_case_film_{key}_strength_log": getattr(film, name)
+        for name, key in _STRENGTHS.items()
+    }
 
 
 def write_gated_energy(
@@ -70,7 +107,8 @@ def write_gated_energy(
     data = write_energy(fitting, type_map, descriptor)
     nets = data["nets"] | {"network_type": "sezm_fitting_network"}
     nets["networks"] = [_write_net(net, fitting, descriptor) for net in fitting.nets]
-    return data | {"type": "sezm_ener", "case_film_embd": False, "nets": nets}
+    film = fitting.case_film_embd
+    return data | {"type": "sezm_ener", "case_film_embd": film, "nets": nets}
 
 
 def _write_net(net: Any, fitting: GatedEnergyFitting, descriptor: Descriptor) -> dict[str, Any]:
@@ -81,10 +119,13 @@ def _write_net(net: Any, fitting: GatedEnergyFitting, descriptor: Descriptor) ->
     for i, layer in enumerate(gated):
         start = f"hidden_layers.{i}.linear"
         variables |= {f"{start}.matrix": layer.weight, f"{start}.bias": layer.bias}
+    cases = 0
+    if isinstance(net, FilmNet):
+        variables, cases = variables | _write_film(net.film), fitting.dim_case_embd
     return {
         "@class": "GLUFittingNet",
         "@version": 1,
-        "in_dim": fitting.input_width(descriptor.width),
+        "in_dim": fitting.input_width(descriptor.width) - cases,
         "out_dim": 1,
         "neuron": list(fitting.neuron),
         "activation_function": fitting.activation_function,
@@ -93,6 +134,6 @@ def _write_net(net: Any, fitting: GatedEnergyFitting, descriptor: Descriptor) ->
         "bias_out": fitting.bias_out,
         "descriptor_dim": descriptor.width,
         "dim_case_embd": fitting.dim_case_embd,
-        "case_film_embd": False,
+        "case_film_embd": fitting.case_film_embd,
         "@variables": variables,
     }
