@@ -126,6 +126,7 @@ UNUSED = {
     "seed",
     "sel_type",
     "stripped_type_embedding",
+    "use_amp",
 }
 
 
@@ -139,8 +140,8 @@ def test_examples_use_every_setting_of_every_component():
                 everything.add(setting)
                 if getattr(part, name) != field.default:
                     changed.add(setting)
-    # Nothing but 0 is possible.
-    assert everything - changed <= {"SeATpe.numb_aparam"}
+    # Only one value is possible.
+    assert everything - changed <= {"SeATpe.numb_aparam", "InnerPotential.mode"}
 
 
 def test_every_component_has_an_example():

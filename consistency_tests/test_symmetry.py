@@ -24,6 +24,10 @@ def test_translation(example, periodic, predict):
     model, frame = example.double(), example.frame(periodic=periodic)
     far = dc.replace(frame, coord=frame.coord + np.array([17.3, -4.1, 2.9]))
     result, expected = predict(model, [far, frame])
+    if periodic and example.model.virials_by_path:
+        # Shares of atoms depend on where the boundary of the cell is; their sum, the virial, does not.
+        for prediction in (result, expected):
+            del prediction["atom_virial"]
     assert_same(result, expected, TOLERANCE)
 
 

@@ -241,7 +241,7 @@ def test_models_without_a_meaning():
     with pytest.raises(DPError, match=r"e.dp has the types \['H', 'O'\]; \['O', 'H'\] are needed"):
         DipoleChargeModel.of(energy, FrozenModel.of(dipole.model, "e.dp"), **CHARGES)
     hungry = standard("hungry", SMALL, {"type": "dipole", "numb_fparam": 1}).model
-    with pytest.raises(DPError, match="takes parameters of frames or atoms"):
+    with pytest.raises(DPError, match="takes more than the places of atoms, such as parameters"):
         DipoleChargeModel.of(energy, FrozenModel.of(hungry, "e.dp"), **CHARGES)
 
 

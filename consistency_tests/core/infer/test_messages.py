@@ -173,14 +173,13 @@ def test_frames_are_not_cut(name):
         assert_same(result, wanted, 1e-12)
 
 
-@pytest.mark.parametrize("name", ["list", "list_beside"])
 @pytest.mark.parametrize(
     ("suffix", "framework"),
     [("pt2", Backend.TORCH), ("savedmodel", Backend.TENSORFLOW), ("jaxexport", Backend.JAX)],
 )
-def test_lists_are_exported(name, suffix, framework, tmp_path, predict):
+def test_lists_are_exported(suffix, framework, tmp_path, predict):
     framework.required()
-    one, path = KINDS[name], tmp_path / f"model.{suffix}"
+    one, path = KINDS["list_beside"], tmp_path / f"model.{suffix}"
     format_of(path).write(path, Document(one.model))
     program = load(path)
     for types in (TYPES, np.array([1, 1, 0])):
