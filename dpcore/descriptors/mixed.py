@@ -216,7 +216,7 @@ def _check_types(settings: MixedDescriptor) -> None:
     """Raise a one-line error for networks of the types that do not fit the settings."""
     embedding, net = settings.type_embedding, settings.type_net
     if embedding is not None:
-        check_embedding(settings, embedding)
+        check_embedding(settings, embedding, "tebd_dim", settings.tebd_dim)
     told = settings.told(vars(settings)) * settings.tebd_dim
     needed = (told, settings.neuron[-1]) if settings.strips(vars(settings)) else None
     found = None if net is None else net.widths
@@ -224,16 +224,22 @@ def _check_types(settings: MixedDescriptor) -> None:
         raise DPError(f"descriptor.type_net: widths {found}; these settings need {needed}")
 
 
-def check_embedding(settings: Any, embedding: TypeEmbedding) -> None:
-    """Raise a one-line error for a type embedding that does not fit the settings of a descriptor."""
-    for key in ("use_econf_tebd", "use_tebd_bias"):
-        if getattr(settings, key) != getattr(embedding, key):
+def check_embedding(settings: Any, embedding: TypeEmbedding, key: str, width: int) -> None:
+    """Raise a one-line error for a type embedding that does not fit the settings of a descriptor.
+
+    Args:
+        settings: has the settings of the embedding.
+        embedding: the embedding.
+        key: the setting that gives its width.
+        width: that.
+    """
+    for flag in ("use_econf_tebd", "use_tebd_bias"):
+        if getattr(settings, flag) != getattr(embedding, flag):
             raise DPError(
-                f"descriptor.{key}: {getattr(settings, key)}, but that of the type embedding is "
-                f"{getattr(embedding, key)}"
+                f"descriptor.{flag}: {getattr(settings, flag)}, but that of the type embedding is "
+                f"{getattr(embedding, flag)}"
             )
-    if embedding.width != settings.tebd_dim:
+    if embedding.width != width:
         raise DPError(
-            f"descriptor.tebd_dim: {settings.tebd_dim}, but the type embedding has {embedding.width} "
-            "features"
+            f"descriptor.{key}: {width}, but the type embedding has {embedding.width} features"
         )

@@ -17,7 +17,7 @@ SHIFT = 20.0
 # The exponential of logits up to this size is finite in all precisions but float16.
 _MODERATE = 40.0
 # Below all logits, and finite in all precisions.
-_LOWEST = -3e4
+LOWEST = -3e4
 # Added to squares of lengths: it is lost in any that is not zero.
 _TINY = 1e-24
 
@@ -192,7 +192,7 @@ class AttentionLayer(Module, name="attention_layer"):
         else:
             if not smooth:
                 there = xp.permute_dims(gates.weight, (0, 2, 1)) > 0.0
-                logits = xp.where(there, logits, _LOWEST * xp.ones_like(logits))
+                logits = xp.where(there, logits, LOWEST * xp.ones_like(logits))
             top = self._top(logits, gates)
             odds = xp.exp(logits - top)
             # Where places are absent the top is not below their logits of 0.
@@ -203,7 +203,7 @@ class AttentionLayer(Module, name="attention_layer"):
 
     def _top(self, logits: Any, gates: Gates) -> Any:
         """Return the largest logit of each query, ``(centre, neighbour, 1)``."""
-        xp, lowest = namespace(logits), _LOWEST * namespace(logits).ones_like(gates.weight)
+        xp, lowest = namespace(logits), LOWEST * namespace(logits).ones_like(gates.weight)
         if gates.shift is not None:
             lowest = xp.where(gates.absent > 0.0, xp.zeros_like(lowest), lowest)
         # The column more is for blocks without neighbours.

@@ -4,6 +4,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from dpcore.batch import Batch, places
 from dpcore.errors import DPError
 from dpcore.nn.dense import Dense
 from dpcore.nn.type_embedding import TypeEmbedding
@@ -81,6 +82,12 @@ class ChargeSpinEmbedding(Module, name="charge_spin_embedding"):
         charge = xp.take(tables, rows[:, 0] - CHARGES[0], axis=0)
         spin = xp.take(tables, rows[:, 1] - MULTIPLICITIES[0] + CHARGES[1], axis=0)
         return self.mix(xp.concat([charge, spin], axis=1))
+
+    def of_centres(self, batch: Batch) -> Any:
+        """Return the features of the frames that a batch's centres are in, ``(centre, width)``."""
+        xp = namespace(batch.frame)
+        frame = xp.take(batch.frame, places(batch), axis=0)
+        return xp.take(self(batch.charge_spin), frame, axis=0)
 
 
 def check_state(state: tuple[float, ...], where: str) -> None:

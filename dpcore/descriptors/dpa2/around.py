@@ -3,14 +3,10 @@
 from dataclasses import dataclass
 from typing import Any, Self
 
+from dpcore.nn.attention import LOWEST, SHIFT
 from dpcore.nn.neighbourhood import Neighbourhood
 from dpcore.xp import as_type_of, namespace, shape
 
-# Added to logits that are switched off smoothly: a neighbour at the cutoff counts for exp(-SHIFT) of one
-# nearby.
-SHIFT = 20.0
-# Below all logits, and finite in all precisions.
-_LOWEST = -3e4
 # Added to numbers of neighbours that are divided by.
 _PROTECTION = 1e-4
 
@@ -107,8 +103,8 @@ class Around:
             logits = logits * weight + SHIFT * (weight - 1.0)
             lowest = -SHIFT
         else:
-            logits = xp.where(weight > 0.0, logits, _LOWEST * xp.ones_like(logits))
-            lowest = _LOWEST
+            logits = xp.where(weight > 0.0, logits, LOWEST * xp.ones_like(logits))
+            lowest = LOWEST
         # A column more is for blocks without neighbours, and for smooth logits of places without one.
         column = xp.zeros_like(xp.sum(logits, axis=-1, keepdims=True)) + lowest
         every = xp.concat([logits, column], axis=-1)

@@ -70,7 +70,7 @@ class DPA2(Descriptor, name="dpa2"):
     def __post_init__(self) -> None:
         common = self.common
         check_cutoffs(self.repinit, self.repformer)
-        check_embedding(self, self.type_embedding)
+        check_embedding(self, self.type_embedding, "tebd_dim", self.tebd_dim)
         check_messages(self.messages, self.repformer, self.ntypes)
         if (self.triples is not None) != self.repinit.use_three_body:
             raise DPError(

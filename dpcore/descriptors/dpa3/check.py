@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from dpcore.descriptors.dpa3.draw import check_layer
+from dpcore.descriptors.mixed import check_embedding
 from dpcore.errors import DPError
 from dpcore.nn.activation import activation
 from dpcore.nn.charge_spin import check_state
@@ -49,18 +50,8 @@ def _check_settings(descriptor: "DPA3") -> None:
 
 
 def _check_embeddings(descriptor: "DPA3") -> None:
-    embedding, sizes = descriptor.type_embedding, descriptor.repflow.sizes
-    for key in ("use_econf_tebd", "use_tebd_bias"):
-        if getattr(descriptor, key) != getattr(embedding, key):
-            raise DPError(
-                f"descriptor.{key}: {getattr(descriptor, key)}, but that of the type embedding is "
-                f"{getattr(embedding, key)}"
-            )
-    if embedding.width != sizes.n_dim:
-        raise DPError(
-            f"descriptor.repflow.n_dim: {sizes.n_dim}, but the type embedding has "
-            f"{embedding.width} features"
-        )
+    sizes = descriptor.repflow.sizes
+    check_embedding(descriptor, descriptor.type_embedding, "repflow.n_dim", sizes.n_dim)
     charge_spin = descriptor.charge_spin
     if (charge_spin is not None) != descriptor.add_chg_spin_ebd:
         raise DPError(

@@ -6,7 +6,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from dpcore.batch import Batch, centre_types, places
+from dpcore.batch import Batch, centre_types
 from dpcore.conditions import Conditions
 from dpcore.descriptors.descriptor import Description, Descriptor
 from dpcore.descriptors.dpa3.check import check
@@ -204,8 +204,7 @@ class DPA3(Descriptor, name="dpa3"):
         found = xp.take(types, centre_types(batch), axis=0)
         if self.charge_spin is None:
             return found
-        frame = xp.take(batch.frame, places(batch), axis=0)
-        return found + xp.take(self.charge_spin(batch.charge_spin), frame, axis=0)
+        return found + self.charge_spin.of_centres(batch)
 
     def _of_angles(self, near: Nearest | None) -> Any:
         """Return the first features of the angles, ``(centre, k, j, a_dim)``."""

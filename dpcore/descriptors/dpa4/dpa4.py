@@ -5,7 +5,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from dpcore.batch import Batch, places
+from dpcore.batch import Batch
 from dpcore.conditions import Conditions
 from dpcore.descriptors.descriptor import Description, Descriptor
 from dpcore.descriptors.dpa4.block import Blocks
@@ -258,9 +258,7 @@ class DPA4(Descriptor, name="dpa4", aliases=("DPA4", "SeZM", "sezm")):
         """Return features of the types, ``(atom, channel)``, with those of charge and spin added."""
         if self.charge_spin is None:
             return types
-        xp = namespace(types)
-        frame = xp.take(batch.frame, places(batch), axis=0)
-        return types + xp.take(self.charge_spin(batch.charge_spin), frame, axis=0)
+        return types + self.charge_spin.of_centres(batch)
 
     def _last(self, x: Any) -> Any:
         """Return the features of degree 0 after the last networks, ``(atom, 1, channel)``."""

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from dpcore.descriptors.dpa2.around import SHIFT
 from dpcore.descriptors.dpa2.atom_update import AtomUpdate
 from dpcore.descriptors.dpa2.attention import AtomAttention, Heads, PairAttention
 from dpcore.descriptors.dpa2.common import Common
@@ -10,6 +9,7 @@ from dpcore.descriptors.dpa2.pair_update import PairUpdate
 from dpcore.descriptors.dpa2.repformer import Layer
 from dpcore.descriptors.dpa2.settings import RepformerSettings
 from dpcore.nn import Dense
+from dpcore.nn.attention import SHIFT
 from dpcore.nn.residual import Residual
 from dpcore_serialization.deepmd.attention import read_norm, write_norm
 from dpcore_serialization.deepmd.descriptors.sections import write_section
