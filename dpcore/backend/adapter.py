@@ -75,12 +75,18 @@ class Adapter(Protocol):
         ...
 
     def jacobian(
-        self, function: Callable[[Any], tuple[Any, Any]], size: int
+        self,
+        function: Callable[[Any], tuple[Any, Any]],
+        size: int,
+        *,
+        again: bool = False,
     ) -> Callable[[Any], tuple[tuple[Any, Any], list[Any]]]:
         """Return a function giving ``((values, auxiliary), gradients)``.
 
-        ``function(x)`` of an array returns ``(values, auxiliary)`` with ``size`` values; there is one
-        gradient for each, zero where the value does not depend on ``x``.
+        ``function(x)`` of an array returns ``(values, auxiliary)`` with ``size`` values, and beside them an
+        array or a dictionary of arrays that is not differentiated; there is one
+        gradient for each, zero where the value does not depend on ``x``. With ``again`` the gradients can
+        themselves be differentiated, by whatever else the function depends on.
         """
         ...
 

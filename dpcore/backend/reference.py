@@ -12,7 +12,7 @@ import autograd.numpy as anp
 import numpy as np
 from autograd.extend import defvjp, primitive
 from autograd.numpy.numpy_boxes import ArrayBox
-from autograd.tracer import getval
+from autograd.tracer import getval, isbox
 
 from dpcore import registry
 from dpcore import xp as xp_module
@@ -207,7 +207,11 @@ class NumpyAdapter:
         return function
 
     def jacobian(
-        self, function: Callable[[Any], tuple[Any, Any]], size: int
+        self,
+        function: Callable[[Any], tuple[Any, Any]],
+        size: int,
+        *,
+        again: bool = False,  # noqa: ARG002  # always possible
     ) -> Callable[[Any], tuple[tuple[Any, Any], list[Any]]]:
         """Return a function giving ``((values, auxiliary), gradients)``."""
 
@@ -218,13 +222,21 @@ class NumpyAdapter:
                 values, auxiliary = function(y)
                 # The tracer wants to see the input, even where the values do not depend on it.
                 values = values + 0.0 * anp.sum(_part(y, 0, 1, 0))
-                kept.append(getattr(auxiliary, "_value", auxiliary))
+                kept.append(_unboxed(auxiliary, y._trace))  # noqa: SLF001
                 return values
 
             vjp, values = autograd.core.make_vjp(values_of, x)
             return (values, kept[0]), [vjp(row) for row in np.eye(size, dtype=values.dtype)]
 
         return with_gradients
+
+
+def _unboxed(found: Any, trace: int) -> Any:
+    """Return arrays without the boxes of a tracer; boxes of others stay."""
+    if isinstance(found, dict):
+        return {name: _unboxed(value, trace) for name, value in found.items()}
+    own = isbox(found) and found._trace == trace  # noqa: SLF001
+    return found._value if own else found  # noqa: SLF001
 
 
 adapter = NumpyAdapter()

@@ -14,7 +14,12 @@ from dpcore.formats import Document
 from dpcore.fused.moments import EMBEDDINGS
 from dpcore.infer.engine import Engine
 from dpcore.models import Model
+from dpcore.train.workers import Place, Workers
 from dpcore_jax import namespace as _namespace  # noqa: F401  # registers the function set
+
+# More derivatives than this that are differentiated again are one program for all: one for each takes long to
+# compile.
+_MANY = 9
 
 
 class JaxAdapter:
@@ -33,7 +38,8 @@ class JaxAdapter:
     def device(self, name: str | None) -> Any:
         """Return a device by name; by default JAX's first."""
         if name is None:
-            return jax.devices()[0]
+            # Not the first of all: that may be another process's.
+            return jax.local_devices()[0]
         kind, _, number = name.partition(":")
         try:
             found = jax.devices(kind) if kind else []
@@ -74,16 +80,34 @@ class JaxAdapter:
         return by_structure(function, jax.jit)
 
     def jacobian(
-        self, function: Callable[[Any], tuple[Any, Any]], size: int
+        self,
+        function: Callable[[Any], tuple[Any, Any]],
+        size: int,
+        *,
+        again: bool = False,
     ) -> Callable[[Any], tuple[tuple[Any, Any], list[Any]]]:
         """Return a function giving ``((values, auxiliary), gradients)``."""
 
         def with_gradients(x: jax.Array) -> tuple[tuple[Any, Any], list[Any]]:
             values, pull, auxiliary = jax.vjp(function, x, has_aux=True)
-            slopes = [pull(row)[0] for row in jax.numpy.eye(size, dtype=values.dtype)]
-            return (values, auxiliary), slopes
+            rows = jax.numpy.eye(size, dtype=values.dtype)
+            if again and size > _MANY:
+                return (values, auxiliary), list(jax.vmap(pull)(rows)[0])
+            return (values, auxiliary), [pull(row)[0] for row in rows]
 
         return with_gradients
+
+    def workers(self, place: Place, device: str | None) -> Workers:
+        """Return the processes that train together."""
+        from dpcore_jax.workers import JaxWorkers
+
+        JaxWorkers.start(place)
+        return JaxWorkers(place, self.device(device) if device else jax.local_devices()[0])
+
+    def profile(self, folder: Path) -> AbstractContextManager[Any]:
+        """Return a context that writes JAX's profile of what happens in it, for TensorBoard."""
+        context: AbstractContextManager[Any] = jax.profiler.trace(str(folder))
+        return context
 
     def export(self, model: Model, document: bytes, path: Path) -> None:
         """Write a compiled model with the document inside."""

@@ -17,7 +17,12 @@ from dpcore.formats import Document
 from dpcore.fused.moments import EMBEDDINGS
 from dpcore.infer.engine import Engine
 from dpcore.models import Model
+from dpcore.train.workers import Place, Workers
 from dpcore_tf import namespace as _namespace  # noqa: F401  # registers the function set
+
+# More derivatives than this that are differentiated again are one program for all: one for each takes long to
+# compile.
+_MANY = 9
 
 
 class TensorFlowAdapter:
@@ -61,8 +66,8 @@ class TensorFlowAdapter:
 
     def to_numpy(self, x: Any) -> np.ndarray:
         """Return a tensor as a NumPy array."""
-        values: np.ndarray = x.numpy()
-        return values
+        # Of a tensor without axes, TensorFlow makes a number.
+        return np.asarray(x.numpy())
 
     def compile(
         self,
@@ -74,7 +79,11 @@ class TensorFlowAdapter:
         return by_structure(function, _graph)
 
     def jacobian(
-        self, function: Callable[[Any], tuple[Any, Any]], size: int
+        self,
+        function: Callable[[Any], tuple[Any, Any]],
+        size: int,
+        *,
+        again: bool = False,
     ) -> Callable[[Any], tuple[tuple[Any, Any], list[Any]]]:
         """Return a function giving ``((values, auxiliary), gradients)``."""
 
@@ -83,6 +92,11 @@ class TensorFlowAdapter:
                 tape.watch(x)
                 values, auxiliary = function(x)
                 each = [values[i] for i in range(size)]
+            if again and size > _MANY:
+                none = tf.UnconnectedGradients.ZERO
+                return (values, auxiliary), tf.unstack(
+                    tape.jacobian(values, x, unconnected_gradients=none), num=size
+                )
             # A gradient of gathered rows comes as indexed slices.
             slopes = [
                 tf.convert_to_tensor(
@@ -93,6 +107,17 @@ class TensorFlowAdapter:
             return (values, auxiliary), slopes
 
         return with_gradients
+
+    def workers(self, place: Place, device: str | None) -> Workers:  # noqa: ARG002  # the strategy's choice
+        """Return the processes that train together."""
+        from dpcore_tf.workers import TensorFlowWorkers
+
+        return TensorFlowWorkers(place)
+
+    def profile(self, folder: Path) -> AbstractContextManager[Any]:
+        """Return a context that writes TensorFlow's profile of what happens in it, for TensorBoard."""
+        context: AbstractContextManager[Any] = tf.profiler.experimental.Profile(str(folder))
+        return context
 
     def export(self, model: Model, document: bytes, path: Path) -> None:
         """Write a compiled model with the document inside."""

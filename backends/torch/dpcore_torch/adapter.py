@@ -17,6 +17,7 @@ from dpcore.formats import Document
 from dpcore.fused.moments import EMBEDDINGS
 from dpcore.infer.engine import Engine
 from dpcore.models import Model
+from dpcore.train.workers import Place, Workers
 from dpcore_torch import namespace as _namespace  # noqa: F401  # registers the function set
 
 
@@ -89,7 +90,11 @@ class TorchAdapter:
         return compiled
 
     def jacobian(
-        self, function: Callable[[Any], tuple[Any, Any]], size: int
+        self,
+        function: Callable[[Any], tuple[Any, Any]],
+        size: int,
+        *,
+        again: bool = False,
     ) -> Callable[[Any], tuple[tuple[Any, Any], list[Any]]]:
         """Return a function giving ``((values, auxiliary), gradients)``."""
 
@@ -103,7 +108,8 @@ class TorchAdapter:
                     torch.autograd.grad(
                         values[i],
                         x,
-                        retain_graph=i + 1 < size,
+                        retain_graph=again or i + 1 < size,
+                        create_graph=again,
                         allow_unused=True,
                         materialize_grads=True,
                     )[0]
@@ -112,6 +118,21 @@ class TorchAdapter:
             return (values, auxiliary), slopes
 
         return with_gradients
+
+    def workers(self, place: Place, device: str | None) -> Workers:
+        """Return the processes that train together; each takes a GPU of its own where there are some."""
+        from dpcore_torch.workers import TorchWorkers
+
+        found = self.device(device)
+        if found.type == "cuda" and found.index is None:
+            torch.cuda.set_device(place.local_rank)
+        return TorchWorkers(place, found)
+
+    def profile(self, folder: Path) -> AbstractContextManager[Any]:
+        """Return a context that writes PyTorch's profile of what happens in it, for TensorBoard."""
+        ready = torch.profiler.tensorboard_trace_handler(str(folder))
+        context: AbstractContextManager[Any] = torch.profiler.profile(on_trace_ready=ready)
+        return context
 
     def export(self, model: Model, document: bytes, path: Path) -> None:
         """Write a compiled model with the document inside."""
