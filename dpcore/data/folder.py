@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dpcore.data.stored import Frames, Item, Stored, read_text
+from dpcore.data.stored import Frames, Held, Stored, read_text
 from dpcore.errors import DPError
 
 
@@ -24,7 +24,7 @@ def read_folder(folder: Path, sets: tuple[Frames, ...]) -> Stored:
     )
 
 
-def _types(path: Path) -> Item:
+def _types(path: Path) -> Held:
     words = _words(path)
     for atom, word in enumerate(words):
         try:
@@ -32,7 +32,7 @@ def _types(path: Path) -> Item:
         except ValueError:
             found = f"atom {atom} has type {word!r}"
             raise DPError(f"{path}: {found}; types must be integers from 0 up") from None
-    return Item(str(path), np.array([float(word) for word in words]))
+    return Held(str(path), np.array([float(word) for word in words]))
 
 
 def _words(path: Path) -> list[str]:

@@ -6,7 +6,7 @@ from typing import Literal
 
 import numpy as np
 
-from dpcore.data.stored import Item, as_numbers
+from dpcore.data.stored import Item, check_numbers
 from dpcore.data.system import Array, other_spelling
 from dpcore.errors import DPError
 
@@ -66,6 +66,7 @@ _PER_ATOM = {
     "atom_ener": 1,
     "atom_ener_coeff": 1,
     "atom_pref": 1,
+    "atom_weight": 1,
 }
 _ANY = Kind("frame")
 _KINDS = (
@@ -86,18 +87,17 @@ def frame_count(coord: Item, natoms: int) -> int:
     Raises:
         DPError: for coordinates that are not 3 for each atom of each frame.
     """
-    values = coord.values
-    if values.size == 0:
+    if coord.size == 0:
         raise DPError(
             f"{coord.where}: holds no frames; write them, or remove this part of the data"
         )
-    if values.ndim < 2 and values.size % (3 * natoms) == 0:
-        return values.size // (3 * natoms)
-    return values.shape[0] if values.ndim > 1 else 1
+    if len(coord.shape) < 2 and coord.size % (3 * natoms) == 0:
+        return coord.size // (3 * natoms)
+    return coord.shape[0] if len(coord.shape) > 1 else 1
 
 
-def shape_label(name: str, item: Item, nframes: int, natoms: int) -> Array:
-    """Return an array with frames first and the axes that its name implies.
+def frame_shape(name: str, item: Item, nframes: int, natoms: int) -> tuple[int, ...]:
+    """Return the shape of one frame of an array, with the axes that its name implies.
 
     Args:
         name: of the array, as its file's.
@@ -106,17 +106,17 @@ def shape_label(name: str, item: Item, nframes: int, natoms: int) -> Array:
         natoms: atoms of each frame.
 
     Returns:
-        (nframes, ...) in double precision; (nframes, n) for a name without a shape of its own.
+        ``(n,)`` for a name without a shape of its own.
 
     Raises:
-        DPError: for a wrong count of frames or of numbers in a frame, and for nan or inf.
+        DPError: for a wrong count of frames or of numbers in a frame, and for what are no numbers.
     """
     kind = _KINDS.get(name) or _KINDS.get(other_spelling(name), _ANY)
-    values = as_numbers(item)
-    found, rest = divmod(values.size, nframes)
+    check_numbers(item)
+    found, rest = divmod(item.size, nframes)
     shape = None if rest else kind.shape(natoms, found)
-    stored = values.shape[0] if values.ndim else 1
-    one_row = values.ndim < 2 or stored == 1
+    stored = item.shape[0] if item.shape else 1
+    one_row = len(item.shape) < 2 or stored == 1
     # Some data has all frames in one row, which is clear where the name tells the size of a frame.
     clear = one_row and (nframes == 1 or (kind != _ANY and shape is not None))
     if stored != nframes and not clear:
@@ -125,12 +125,21 @@ def shape_label(name: str, item: Item, nframes: int, natoms: int) -> Array:
     if shape is None:
         need = f"where {natoms} atoms need {kind.need(natoms)}"
         raise DPError(f"{item.where}: {found} numbers per frame {need}; correct it or type.raw")
-    return _finite(values.reshape(nframes, *shape), item.where)
+    return shape
 
 
-def _finite(values: Array, where: str) -> Array:
+def check_finite(values: Array, where: str, first: int = 0) -> None:
+    """Refuse frames with values that are not finite.
+
+    Args:
+        values: the values of some frames, ``(frame, ...)``.
+        where: where they are stored.
+        first: number of the first frame, for the message.
+
+    Raises:
+        DPError: a value is nan or inf.
+    """
     good = np.isfinite(values).reshape(values.shape[0], -1).all(axis=1)
     if not good.all():
-        frame = int(np.argmin(good))
+        frame = first + int(np.argmin(good))
         raise DPError(f"{where}: frame {frame} holds nan or inf; correct or remove the frame")
-    return values

@@ -6,18 +6,20 @@ from pathlib import Path
 from dpcore.data.assemble import assemble
 from dpcore.data.find import find_systems, is_lmdb
 from dpcore.data.hdf5 import read_hdf5
+from dpcore.data.lmdb import open_lmdb
 from dpcore.data.npy import read_npy, set_folders
 from dpcore.data.raw import read_raw
-from dpcore.data.stored import NOT_READ, Stored
+from dpcore.data.records import system_of
+from dpcore.data.stored import Stored
 from dpcore.data.system import System
 from dpcore.errors import DPError
 
 
 def load_system(path: str, type_map: Sequence[str] | None = None) -> System:
-    """Read a system in the npy, mixed-type npy, raw or hdf5 layout.
+    """Read a system in the npy, mixed-type npy, raw, hdf5 or LMDB layout.
 
     Args:
-        path: a folder with ``type.raw``, or ``FILE#/GROUP`` in an HDF5 file.
+        path: a folder with ``type.raw``, ``FILE#/GROUP`` in an HDF5 file, or an LMDB data set.
         type_map: names of the model's types, to which the data's are renumbered by name; None keeps
             the data's numbers.
 
@@ -27,21 +29,28 @@ def load_system(path: str, type_map: Sequence[str] | None = None) -> System:
     Raises:
         DPError: for data that is missing, unreadable or inconsistent.
     """
-    return assemble(_read(str(path)), type_map or None)
+    if is_lmdb(str(path)):
+        return system_of(open_lmdb(str(path)), type_map or None)
+    return assemble(open_stored(str(path)), type_map or None)
 
 
-def _read(path: str) -> Stored:
+def open_stored(path: str) -> Stored:
+    """Find the arrays of a system in any layout of files and folders, without reading them.
+
+    Raises:
+        DPError: it is missing, or a file cannot be read.
+    """
     folder = Path(path)
-    if is_lmdb(path):
-        raise DPError(f"{path}: an LMDB data set; {NOT_READ}")
     if folder.is_dir():
-        return _read_folder(folder)
+        return _open_folder(folder)
     if Path(path.partition("#")[0]).is_file():
         return read_hdf5(path)
-    raise DPError(f"{path}: not found; give a folder with type.raw, or FILE.hdf5#/GROUP")
+    raise DPError(
+        f"{path}: not found; give a folder with type.raw, FILE.hdf5#/GROUP or an LMDB data set"
+    )
 
 
-def _read_folder(folder: Path) -> Stored:
+def _open_folder(folder: Path) -> Stored:
     if not (folder / "type.raw").is_file():
         below = ", ".join(find_systems(str(folder))[:5])
         raise DPError(f"{folder}: no type.raw; systems are at {below}")

@@ -1,7 +1,8 @@
-"""What the reader of a layout hands over: arrays as they are stored, each with its place."""
+"""What the reader of a layout hands over: where arrays are stored and of which shape, to be read when needed."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -11,15 +12,61 @@ from numpy.typing import NDArray
 from dpcore.data.system import Array, Types
 from dpcore.errors import DPError
 
-NOT_READ = "this version reads npy, raw and hdf5; convert the data with dpdata"
 
-
-@dataclass(frozen=True, eq=False)
 class Item:
-    """An array and where it is stored, for messages."""
+    """A stored array, which may be read whole or in part.
+
+    Attributes:
+        where: where it is stored, for messages.
+        shape: its shape.
+        dtype: its dtype.
+    """
 
     where: str
-    values: NDArray[Any]
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+
+    @property
+    def size(self) -> int:
+        """Number of values."""
+        return prod(self.shape)
+
+    def whole(self) -> NDArray[Any]:
+        """Return all values.
+
+        Raises:
+            DPError: they cannot be read.
+        """
+        raise NotImplementedError
+
+    def flat(self, start: int, stop: int) -> NDArray[Any]:
+        """Read the values from ``start`` to ``stop``, the array taken as one row; no others stay in memory.
+
+        Raises:
+            DPError: they cannot be read.
+        """
+        raise NotImplementedError
+
+
+class Held(Item):
+    """An array in memory.
+
+    Args:
+        where: where it is stored, for messages.
+        values: the array.
+    """
+
+    def __init__(self, where: str, values: NDArray[Any]) -> None:
+        self.where, self.values = where, values
+        self.shape, self.dtype = values.shape, values.dtype
+
+    def whole(self) -> NDArray[Any]:
+        """Return the array."""
+        return self.values
+
+    def flat(self, start: int, stop: int) -> NDArray[Any]:
+        """Return the values from ``start`` to ``stop``."""
+        return self.values.reshape(-1)[start:stop]
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,10 +95,20 @@ class Stored:
     """
 
     path: str
-    types: Item
+    types: Held
     names: tuple[str, ...] | None
     periodic: bool
     sets: tuple[Frames, ...]
+
+
+def check_numbers(item: Item) -> None:
+    """Refuse an array that does not hold real numbers.
+
+    Raises:
+        DPError: it holds something else.
+    """
+    if item.dtype.kind not in "biuf":
+        raise DPError(f"{item.where}: holds {item.dtype} values; it must hold real numbers")
 
 
 def as_numbers(item: Item) -> Array:
@@ -60,17 +117,17 @@ def as_numbers(item: Item) -> Array:
     Raises:
         DPError: for values that are not real numbers.
     """
-    if item.values.dtype.kind not in "biuf":
-        raise DPError(f"{item.where}: holds {item.values.dtype} values; it must hold real numbers")
-    return np.asarray(item.values, dtype=np.float64)
+    check_numbers(item)
+    return np.asarray(item.whole(), dtype=np.float64)
 
 
-def as_types(item: Item, lowest: int) -> Types:
+def as_types(item: Item, lowest: int, first: int = 0) -> Types:
     """Return atom types as integers.
 
     Args:
         item: the stored types.
         lowest: 0, or -1 where padding atoms may occur.
+        first: number of the first frame, for messages.
 
     Raises:
         DPError: for a value that is no integer or lies below ``lowest``.
@@ -78,11 +135,15 @@ def as_types(item: Item, lowest: int) -> Types:
     values = as_numbers(item)
     bad = ~np.isfinite(values) | (values != np.floor(values)) | (values < lowest)
     if bad.any():
-        first = np.argwhere(bad)[0]
-        place = f"frame {first[0]}, atom {first[1]}" if first.size == 2 else f"atom {first[-1]}"
-        found = f"{place} has type {values[tuple(first)]:g}"
+        place = np.argwhere(bad)[0]
+        found = f"{atom_place(place, first)} has type {values[tuple(place)]:g}"
         raise DPError(f"{item.where}: {found}; types must be integers from {lowest} up")
     return values.astype(np.int64)
+
+
+def atom_place(place: NDArray[Any], first: int) -> str:
+    """Say which atom a place in an array of types, ``(atom,)`` or ``(frame, atom)``, is that of."""
+    return f"frame {first + place[0]}, atom {place[1]}" if len(place) == 2 else f"atom {place[0]}"
 
 
 def read_text(path: Path) -> str:

@@ -76,11 +76,21 @@ def test_nothing_found_says_where_it_looked(tree):
         find_systems([])
 
 
-def test_lmdb_is_refused(tree):
+def test_lmdb_data_sets_are_systems(tree):
     (tree / "empty/data.mdb").touch()
-    for path in (str(tree / "empty"), str(tree / "x.lmdb/")):
-        with pytest.raises(DPError, match="this version reads npy, raw and hdf5"):
-            find_systems(path)
+    assert find_systems(str(tree / "empty")) == [str(tree / "empty")]
+    assert find_systems(str(tree)) == below(tree, "a", "a/deep/inner", "b", "empty")
+    with pytest.raises(DPError, match=r"x\.lmdb: not found"):
+        find_systems(str(tree / "x.lmdb"))
+
+
+def test_globs(tree):
+    assert find_systems(str(tree / "[ab]")) == below(tree, "a", "a/deep/inner", "b")
+    assert find_systems(str(tree / "**/inner")) == below(tree, "a/deep/inner")
+    (tree / "b").rename(tree / "[b]")
+    assert find_systems(str(tree / "[b]")) == below(tree, "[b]")
+    with pytest.raises(DPError, match=r"c\*: not found; no file or folder matches"):
+        find_systems(str(tree / "c*"))
 
 
 def write_input(tree, settings, name="run/input.json"):
