@@ -1,31 +1,67 @@
 """The settings that users write, generated from the fields of the modules they configure."""
 
+import functools
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from dpcore.errors import DPError
+from dpcore.descriptors import DESCRIPTORS
+from dpcore.fittings import FITTINGS
 from dpcore.models import Model
 from dpcore.settings import composites, dpa4, pairwise_dprc, standard  # noqa: F401  # register their kinds
 from dpcore.settings.arguments import arguments, canonical
-from dpcore.settings.kinds import MODEL_KINDS
+from dpcore.settings.bias import with_bias
+from dpcore.settings.check import complete
+from dpcore.settings.kinds import MODEL_KINDS, ModelKind
 from dpcore.settings.modifier import modified, modifier_section
+from dpcore.settings.parts import with_own_types
+from dpcore.settings.training_keys import refused_keys, training_keys
 
 if TYPE_CHECKING:
     from dargs import Argument
 
-__all__ = ["MODEL_KINDS", "arguments", "build_model", "draw_model", "model_arguments", "normalized"]
+__all__ = [
+    "MODEL_KINDS",
+    "arguments",
+    "build_model",
+    "draw_model",
+    "expanded",
+    "model_arguments",
+    "normalized",
+]
 
 
-def model_arguments(name: str = "model") -> "Argument":
-    """Return the definition of the ``model`` section of an input file."""
+def model_arguments(name: str = "model", *, named: bool = True) -> "Argument":
+    """Return the definition of the ``model`` section of an input file.
+
+    Args:
+        name: the key of the section.
+        named: whether the types must be named in it; otherwise data may do that.
+    """
+    known = (tuple(MODEL_KINDS), tuple(DESCRIPTORS), tuple(FITTINGS))
+    return _model_arguments(name, known, named=named)
+
+
+@functools.cache
+def _model_arguments(
+    name: str,
+    known: tuple[tuple[str, ...], ...],  # noqa: ARG001  # the definition is made again for more kinds
+    *,
+    named: bool,
+) -> "Argument":
     from dargs import Argument, Variant
 
     choices = [
-        Argument(name, dict, [*kind.arguments(), modifier_section()], alias=list(kind.aliases))
-        for name, kind in MODEL_KINDS.items()
+        Argument(kind, dict, _entries(found, named=named), alias=list(found.aliases))
+        for kind, found in MODEL_KINDS.items()
     ]
     variant = Variant("type", choices, optional=True, default_tag="standard")
-    return Argument(name, dict, [], [variant])
+    return Argument(name, dict, [], [variant], doc="what is trained")
+
+
+def _entries(kind: ModelKind, *, named: bool) -> list["Argument"]:
+    own = kind.arguments() if named else with_own_types(kind.arguments())
+    own += [modifier_section(), *training_keys()]
+    return [*own, *refused_keys({entry.name for entry in own})]
 
 
 def normalized(settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -34,19 +70,15 @@ def normalized(settings: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
         DPError: an unknown or missing key, or a value of a wrong kind.
     """
-    from dargs.dargs import ArgumentError
+    return complete(model_arguments(), expanded(settings), "model")
 
-    definition, given = model_arguments(), dict(settings)
+
+def expanded(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the ``model`` section with what its short forms stand for."""
+    given = with_bias(dict(settings))
     name = given.get("type")
-    kind = next((k for key, k in MODEL_KINDS.items() if name in {key, *k.aliases}), None)
-    given = given if kind is None else kind.expand(given)
-    try:
-        complete = definition.normalize_value(given, trim_pattern="_*")
-        definition.check_value(complete, strict=True)
-    except ArgumentError as error:
-        raise DPError(f"model: {' '.join(str(error).split())}") from error
-    result: dict[str, Any] = complete
-    return result
+    kind = next((k for key, k in MODEL_KINDS.items() if name in (key, *k.aliases)), None)
+    return given if kind is None else kind.expand(given)
 
 
 def build_model(settings: Mapping[str, Any], seed: int | None = None) -> Model:

@@ -4,9 +4,10 @@ import dataclasses as dc
 import types
 import typing
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 from dpcore.errors import DPError, suggest
+from dpcore.settings.checks import OneOf
 from dpcore.tree import Module, Settings, check_kinds
 
 if TYPE_CHECKING:
@@ -25,9 +26,14 @@ def arguments(cls: type[Module], **defaults: Any) -> list["Argument"]:
     return entries
 
 
-def is_group(hint: Any) -> bool:
+def is_group(hint: Any) -> TypeGuard[type[Settings]]:
     """Return whether an annotation is that of a group of settings."""
     return isinstance(hint, type) and issubclass(hint, Settings)
+
+
+def group_of(hint: Any) -> type[Settings] | None:
+    """Return the group of settings that an annotation is of, alone or where it may be absent."""
+    return next((part for part in (hint, *typing.get_args(hint)) if is_group(part)), None)
 
 
 def _argument(field: "dc.Field[Any]", hint: Any, defaults: Mapping[str, Any]) -> "Argument":
@@ -36,10 +42,16 @@ def _argument(field: "dc.Field[Any]", hint: Any, defaults: Mapping[str, Any]) ->
     required = field.default is dc.MISSING
     about = {"optional": not required, "doc": field.metadata["doc"]}
     about["alias"] = list(field.metadata["aliases"])
-    if is_group(hint):
-        return Argument(field.name, dict, arguments(hint), **about)
+    group = group_of(hint)
+    if group is not None:
+        about |= {} if is_group(hint) or required else {"default": None}
+        kinds = [dict] if is_group(hint) else [dict, None]
+        return Argument(field.name, kinds, arguments(group), **about)
+    about["extra_check"] = field.metadata.get("check") or _choice(hint)
     default = defaults.get(field.name, None if required else field.default)
-    return Argument(field.name, _kinds(hint), default=_plain(default), **about)
+    if not field.metadata.get("unset"):
+        about["default"] = _plain(default)
+    return Argument(field.name, _kinds(hint), **about)
 
 
 def seed_argument() -> "Argument":
@@ -54,11 +66,12 @@ def values_of(cls: type[Module], settings: Mapping[str, Any], where: str) -> dic
     hints, values = typing.get_type_hints(cls), dict[str, Any]()
     for field in dc.fields(cls):
         key, hint, documented = field.name, hints[field.name], "doc" in field.metadata
-        if is_group(hint):
+        group = group_of(hint)
+        if group is not None:
             inside = settings.get(key) if documented else settings
             if isinstance(inside, Mapping):
-                values[key] = hint(
-                    **values_of(hint, inside, f"{where}.{key}" if documented else where)
+                values[key] = group(
+                    **values_of(group, inside, f"{where}.{key}" if documented else where)
                 )
         elif documented and key in settings:
             values[key] = as_tuples(settings[key])
@@ -81,6 +94,15 @@ def as_tuples(value: Any) -> Any:
 
 def _plain(value: Any) -> Any:
     return [_plain(v) for v in value] if isinstance(value, tuple) else value
+
+
+def _choice(hint: Any) -> OneOf | None:
+    """Return the check that an annotation of a few values makes."""
+    parts = [hint, *typing.get_args(hint)] if isinstance(hint, types.UnionType) else [hint]
+    found = [v for p in parts if typing.get_origin(p) is typing.Literal for v in typing.get_args(p)]
+    if not found:
+        return None
+    return OneOf((*found, None) if type(None) in parts else tuple(found))
 
 
 def _kinds(hint: Any) -> list[Any]:

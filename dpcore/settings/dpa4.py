@@ -2,7 +2,6 @@
 
 from typing import TYPE_CHECKING, Any
 
-from dpcore.errors import DPError
 from dpcore.models import StandardModel
 from dpcore.settings.arguments import arguments
 from dpcore.settings.bridging import bridging_arguments
@@ -10,6 +9,7 @@ from dpcore.settings.components import descriptor_section, fitting_section
 from dpcore.settings.kinds import model_kind
 from dpcore.settings.spin import spin_section
 from dpcore.settings.standard import draw_standard
+from dpcore.settings.zbl import srtab_arguments
 
 if TYPE_CHECKING:
     from dargs import Argument
@@ -18,17 +18,27 @@ if TYPE_CHECKING:
 def _arguments() -> list["Argument"]:
     from dargs import Argument
 
-    no_use = "without effect: how DeePMD-kit trains"
-    lora = "low-rank adapters, which are not supported: it must be left out"
     return [
         *arguments(StandardModel),
-        descriptor_section(),
-        fitting_section(),
+        descriptor_section("dpa4"),
+        fitting_section("dpa4_ener"),
         spin_section(),
         *bridging_arguments(),
-        Argument("use_compile", bool, optional=True, default=False, doc=no_use),
-        Argument("enable_tf32", bool, optional=True, default=True, doc=no_use),
-        Argument("lora", [dict, None], optional=True, default=None, doc=lora),
+        Argument(
+            "use_compile",
+            bool,
+            optional=True,
+            default=False,
+            doc="as training.enable_compile",
+        ),
+        Argument(
+            "enable_tf32",
+            bool,
+            optional=True,
+            default=True,
+            doc="without effect: float32 products are computed in float32",
+        ),
+        *srtab_arguments(),
     ]
 
 
@@ -44,9 +54,4 @@ def _expanded(settings: dict[str, Any]) -> dict[str, Any]:
 @model_kind("dpa4", _arguments, ("DPA4", "SeZM", "sezm"), _expanded)
 def draw_dpa4(settings: dict[str, Any], seed: int | None) -> Any:
     """Draw a model of DPA-4 with random networks."""
-    if settings["lora"] is not None:
-        raise DPError(
-            "model.lora: low-rank adapters are for training, which leaves a checkpoint with them merged into "
-            "the weights; leave it out, and evaluate that one"
-        )
     return draw_standard(settings, seed)

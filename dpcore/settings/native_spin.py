@@ -18,11 +18,9 @@ def check_scheme(settings: Settings, scheme: str) -> None:
         scheme: how spins enter.
     """
     kind = canonical(DESCRIPTORS, settings["descriptor"]["type"])
-    possible = "native" if takes_spins(kind) else "deepspin"
-    if scheme != possible:
+    if scheme == "native" and not takes_spins(kind):
         raise DPError(
-            f"model.spin.scheme: {scheme!r} is not possible with the descriptor {kind}; allowed: "
-            f"{possible!r}"
+            f"model.spin.scheme: 'native' is not possible with the descriptor {kind}; use 'deepspin'"
         )
 
 

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Any
 from dpcore.errors import DPError
 from dpcore.models import Model
 from dpcore.settings.arguments import canonical
-from dpcore.settings.kinds import MODEL_KINDS
+from dpcore.settings.kinds import MODEL_KINDS, ModelKind
+from dpcore.settings.training_keys import refused_keys, whole_keys
 
 if TYPE_CHECKING:
     from dargs import Argument, Variant
@@ -20,11 +21,16 @@ def part_kinds(*others: "Argument") -> "Variant":
     from dargs import Argument, Variant
 
     choices = [
-        Argument(name, dict, with_own_types(kind.arguments()), alias=list(kind.aliases))
+        Argument(name, dict, _entries(kind), alias=list(kind.aliases))
         for name, kind in MODEL_KINDS.items()
         if not kind.nests
     ]
     return Variant("type", [*choices, *others], optional=True, default_tag="standard")
+
+
+def _entries(kind: ModelKind) -> list["Argument"]:
+    own = [*with_own_types(kind.arguments()), *whole_keys()]
+    return [*own, *refused_keys({entry.name for entry in own})]
 
 
 def with_own_types(definitions: list["Argument"]) -> list["Argument"]:

@@ -126,6 +126,26 @@ def spin_section() -> "Argument":
     return Argument("spin", dict, arguments(SpinSettings), optional=True, doc=doc)
 
 
+def virtual_scales(settings: Mapping[str, Any], type_map: tuple[str, ...]) -> list[float] | None:
+    """Return displacements of virtual atoms over the spin by type, Å, 0 where there are none.
+
+    Args:
+        settings: the complete section of a model.
+        type_map: names of its types.
+
+    Returns:
+        the displacements, or None where a model has no virtual atoms.
+    """
+    section = settings.get("spin")
+    if section is None:
+        return None
+    chosen = SpinSettings(**values_of(SpinSettings, section, "model.spin"))
+    if chosen.scheme == "native":
+        return None
+    types = chosen.types(type_map)
+    return [s * flag for s, flag in zip(chosen.scales(types), types.use_spin, strict=True)]
+
+
 def draw_spin(
     settings: Settings, seed: int | None, draw: Callable[[Settings, int | None], StandardModel]
 ) -> SpinModel | StandardModel:
