@@ -1,10 +1,26 @@
 """What a model file is to the core: a document, and the contract of a format."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol, Self
 
+from numpy.typing import NDArray
+
 from dpcore.models import Model
+
+
+@dataclass(frozen=True)
+class Unfinished:
+    """What a training run needs besides the model to be continued, on any backend.
+
+    Attributes:
+        facts: plain data: the step, the input, the state of random numbers.
+        arrays: arrays by dotted path: what the optimizer remembers.
+    """
+
+    facts: dict[str, Any]
+    arrays: Mapping[str, NDArray[Any]]
 
 
 @dataclass(frozen=True)
@@ -14,10 +30,12 @@ class Document:
     Attributes:
         model: the model, with NumPy arrays.
         provenance: where it comes from: software, version, time, source files, training input.
+        training: the state of the run that the model is a checkpoint of.
     """
 
     model: Model
     provenance: dict[str, Any] = field(default_factory=dict)
+    training: Unfinished | None = None
 
     def with_provenance(self, **entries: Any) -> Self:
         """Return the document with more entries in its provenance."""

@@ -39,6 +39,22 @@ def backend(name: str) -> Adapter:
     return found
 
 
+def training_backend() -> Adapter:
+    """Return the backend that trains where none is named: the first installed one of those listed for that.
+
+    Raises:
+        DPError: none is installed.
+    """
+    points = _points("dpcore.training_backends")
+    *others, last = (points[rank].value for rank in sorted(points))
+    for name in others:
+        try:
+            return backend(name)
+        except DPError:
+            continue
+    return backend(last)
+
+
 def format_of(path: str | Path) -> Format:
     """Return the file format that a path's suffix names.
 

@@ -1,6 +1,6 @@
 """The contract of descriptors."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar, Self
@@ -9,6 +9,7 @@ import numpy as np
 
 from dpcore.batch import Batch
 from dpcore.conditions import Conditions
+from dpcore.descriptors.normalised import Normalised
 from dpcore.neighbours.selection import Selection
 from dpcore.tree import Module
 
@@ -106,6 +107,11 @@ class Descriptor(Module):
     def rows(self) -> int:
         """How many rows are held for an atom at most; 0 where kernels hold none."""
         return sum(selection.most for selection in self.selections)
+
+    @property
+    def normalised_rows(self) -> Mapping[str, Normalised]:
+        """What statistics of training data normalise, by the path of the module that stores them."""
+        return {}
 
     @property
     def reach(self) -> float:

@@ -1,11 +1,12 @@
 """Several descriptors in one."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any, Self
 
 from dpcore.batch import Batch, by_view
 from dpcore.conditions import Conditions, shared_conditions
 from dpcore.descriptors.descriptor import Description, Descriptor
+from dpcore.descriptors.normalised import Normalised, inside
 from dpcore.errors import DPError
 from dpcore.neighbours.selection import Selection
 from dpcore.xp import as_type_of, namespace
@@ -82,6 +83,15 @@ class Hybrid(Descriptor, name="hybrid"):
         else:
             most = sum(max(s.sel[t] for s in asked) for t in range(self.ntypes))
         return tuple(s.within(most) if s.total is None else s for s in asked)
+
+    @property
+    def normalised_rows(self) -> Mapping[str, Normalised]:
+        """The rows of all children, each from the neighbours that it asks for alone."""
+        return {
+            path: rows
+            for i, child in enumerate(self.children)
+            for path, rows in inside(f"children.{i}", child.normalised_rows).items()
+        }
 
     @property
     def reach(self) -> float:

@@ -1,5 +1,6 @@
 """Coordinates of the neighbours in a frame of their own."""
 
+from collections.abc import Mapping
 from typing import Any, Self
 
 import numpy as np
@@ -7,6 +8,7 @@ import numpy as np
 from dpcore.batch import Batch, Neighbours, by_block
 from dpcore.descriptors.axes import Axis, Listed, axes_of, frame
 from dpcore.descriptors.descriptor import Description, Descriptor
+from dpcore.descriptors.normalised import Normalised
 from dpcore.errors import DPError
 from dpcore.neighbours.selection import Selection
 from dpcore.tree import buffer, setting
@@ -68,6 +70,21 @@ class LocFrame(Descriptor, name="loc_frame"):
         """The neighbours this descriptor asks for."""
         sel = tuple(a + r for a, r in zip(self.sel_a, self.sel_r, strict=True))
         return (Selection(rcut=self.rcut, sel=sel, full=True, by_type=True),)
+
+    @property
+    def normalised_rows(self) -> Mapping[str, Normalised]:
+        """The features, each by itself."""
+        (selection,) = self.selections
+        plain = self.with_(davg=0.0 * self.davg, dstd=0.0 * self.dstd + 1.0)
+        rows = Normalised(
+            selection=selection,
+            rows=lambda batch, displacement: plain(batch, displacement).features,
+            places=1,
+            sets=tuple(range(self.width)),
+            by_edge=False,
+            told={"sel_a": self.sel_a, "sel_r": self.sel_r, "axis_rule": self.axis_rule},
+        )
+        return {"": rows}
 
     def axes(self, centre: int) -> list[Axis]:
         """Return where the axes of a centre type point."""

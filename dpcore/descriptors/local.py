@@ -1,12 +1,14 @@
 """Descriptors made of the environment rows of the neighbours within a cutoff."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, ClassVar, Self
 
 import numpy as np
 
 from dpcore.descriptors.descriptor import Descriptor
 from dpcore.descriptors.environment import environment_matrix
+from dpcore.descriptors.normalised import Normalised, environment
 from dpcore.errors import DPError
 from dpcore.fused.table import TabulatedNet
 from dpcore.fused.tabulate import ScalarNet, tabulated
@@ -102,6 +104,21 @@ class LocalDescriptor(Descriptor):
     def reach(self) -> float:
         """Distance below which a neighbour may be beyond the tables, Å; 0 where there are none."""
         return reach_of(self.nets, self.ranges, self.rcut)
+
+    @property
+    def normalised_rows(self) -> Mapping[str, Normalised]:
+        """The environment rows."""
+        (selection,) = self.selections
+        rows = environment(
+            replace(selection, full=False),
+            self.places,
+            self.rcut_smth,
+            self.env_protection,
+            columns=self.columns,
+            excluded=self.excluded,
+            with_mean=not self.set_davg_zero,
+        )
+        return {"": rows}
 
     def environment(self, displacement: Any) -> Any:
         """Return the environment rows before normalisation, ``(edge, 4)``, 1/Å."""

@@ -1,6 +1,9 @@
 """``se_e2_a`` of all atoms of an open frame."""
 
+from collections.abc import Mapping
+
 from dpcore.conditions import Conditions
+from dpcore.descriptors.normalised import Normalised
 from dpcore.descriptors.se_e2_a import SeE2A
 from dpcore.errors import DPError
 from dpcore.neighbours.selection import Selection
@@ -32,6 +35,11 @@ class SeAMask(SeE2A, name="se_a_mask"):
     def selections(self) -> tuple[Selection, ...]:
         """The neighbours this descriptor asks for."""
         return (Selection(rcut=self.rcut, sel=self.sel, by_type=self.by_type, masked=True),)
+
+    @property
+    def normalised_rows(self) -> Mapping[str, Normalised]:
+        """Nothing: as in DeePMD-kit the environment rows stay as they are."""
+        return {}
 
     @property
     def conditions(self) -> Conditions:

@@ -30,6 +30,7 @@ class SeE3Tebd(InputMode, ThreeBodyDescriptor, MixedDescriptor, name="se_e3_tebd
     unless ``smooth``.
     """
 
+    set_davg_zero: bool = setting(True, doc="keep the mean of the environment rows at zero")
     use_tebd_bias: bool = setting(True, doc="give the type embedding a bias")
     smooth: bool = setting(
         True, doc="switch the network of the types off at the cutoff, in strip mode"

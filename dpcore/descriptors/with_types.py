@@ -1,10 +1,11 @@
 """Descriptors with the centre's type among their features."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any, Self
 
 from dpcore.batch import Batch, centre_types
 from dpcore.descriptors.descriptor import Description, Descriptor
+from dpcore.descriptors.normalised import Normalised, inside
 from dpcore.errors import DPError
 from dpcore.neighbours.selection import Selection
 from dpcore.nn.type_embedding import TypeEmbedding
@@ -81,6 +82,11 @@ class WithTypes(Descriptor, name="with_types", listed=False):
     def selections(self) -> tuple[Selection, ...]:
         """The neighbours that the descriptor asks for."""
         return self.descriptor.selections
+
+    @property
+    def normalised_rows(self) -> Mapping[str, Normalised]:
+        """The rows of the descriptor."""
+        return inside("descriptor", self.descriptor.normalised_rows)
 
     @property
     def reach(self) -> float:

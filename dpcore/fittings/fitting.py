@@ -30,6 +30,8 @@ class Fitting(Module):
     aliases: ClassVar[tuple[str, ...]] = ()
     # Settings that say how many numbers there are of what a subclass fits.
     sizes: ClassVar[tuple[str, ...]] = ()
+    # Whether what is predicted is scaled by the deviation of the labels.
+    in_standard_units: ClassVar[bool] = False
 
     neuron: tuple[int, ...] = setting(
         (120, 120, 120), doc="widths of the hidden layers", aliases=("n_neuron",)
@@ -183,6 +185,10 @@ class Fitting(Module):
         """
         xp = namespace(values)
         return values + xp.reshape(of_types(bias[0, ...], batch), (-1, *self.output.shape))
+
+    def without_bias(self) -> Self:
+        """Return the fitting without biases of its own."""
+        return self.with_(bias_atom_e=0.0 * self.bias_atom_e)
 
     def raw(self, features: Any, batch: Batch) -> Any:
         """Return what the networks give, ``(centre, n)``; of excluded types it means nothing.

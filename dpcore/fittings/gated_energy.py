@@ -1,7 +1,6 @@
 """The fitting network of the energy that DPA-4 comes with."""
 
 import dataclasses as dc
-import math
 from collections.abc import Mapping
 from typing import Any, Self
 
@@ -9,7 +8,7 @@ import numpy as np
 
 from dpcore.errors import DPError
 from dpcore.fittings.energy import EnergyFitting
-from dpcore.fittings.inputs import input_width
+from dpcore.fittings.inputs import filled_widths, input_width
 from dpcore.nn.film import Film, FilmNet
 from dpcore.nn.glu import GLUNet
 from dpcore.tree import setting
@@ -51,10 +50,7 @@ class GatedEnergyFitting(EnergyFitting, name="dpa4_ener", aliases=("sezm_ener",)
     def create(cls, rng: np.random.Generator, *, width: int, **settings: Any) -> Self:
         """Draw a fitting with random networks and neutral statistics (see :meth:`Fitting.create`)."""
         full: dict[str, Any] = {f.name: f.default for f in dc.fields(cls)} | settings
-        if 0 in full["neuron"]:
-            n_in = input_width(width, full) - _apart(full)
-            wide = 32 * math.ceil(8.0 * n_in / 3.0 / 32.0)
-            settings["neuron"] = tuple(n or wide for n in full["neuron"])
+        settings["neuron"] = filled_widths(width - _apart(full), full)
         return super().create(rng, width=width, **settings)
 
     @classmethod

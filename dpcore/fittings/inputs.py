@@ -1,5 +1,6 @@
 """What the fitting networks are given: features, then the normalised parameters."""
 
+import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,17 @@ def input_width(width: int, settings: Mapping[str, Any]) -> int:
     """
     aparam = _entering_aparam(settings)
     return int(width + settings["numb_fparam"] + aparam + settings["dim_case_embd"])
+
+
+def filled_widths(width: int, settings: Mapping[str, Any]) -> tuple[int, ...]:
+    """Return the widths of layers of which 0 stands for 8/3 of the width of the input, rounded up to 32s.
+
+    Args:
+        width: number of features of the descriptor.
+        settings: all settings of the fitting.
+    """
+    wide = 32 * math.ceil(8.0 * input_width(width, settings) / 3.0 / 32.0)
+    return tuple(n or wide for n in settings["neuron"])
 
 
 def _entering_aparam(settings: Mapping[str, Any]) -> int:

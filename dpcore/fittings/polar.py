@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from math import isqrt
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -82,6 +82,10 @@ class PolarFitting(TensorFitting, name="polar"):
     def finished(self, values: Any, bias: Any, std: Any, batch: Batch) -> Any:  # noqa: ARG002
         """Return the polarizabilities plus the mean diagonal of a model's output bias."""
         return self._shifted(values, (bias[0, :, 0] + bias[0, :, 4] + bias[0, :, 8]) / 3.0, batch)
+
+    def without_bias(self) -> Self:
+        """Return the fitting without biases and mean polarizabilities of its own."""
+        return super().without_bias().with_(constant_matrix=0.0 * self.constant_matrix)
 
     def _shifted(self, polar: Any, mean: Any, batch: Batch) -> Any:
         """Add the mean of each type, scaled, to the diagonals."""

@@ -20,6 +20,7 @@ class PropertyFitting(Fitting, name="property"):
     """Contribution of each atom to a property of the frame, which is their sum or their mean."""
 
     sizes = ("task_dim",)
+    in_standard_units = True
 
     task_dim: int = setting(1, doc="number of components of the property")
     intensive: bool = setting(False, doc="the property is the mean over the atoms, not the sum")

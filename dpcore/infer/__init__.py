@@ -41,6 +41,7 @@ def load(
     dtype: str | None = None,
     compiled: bool | None = None,
     tables: bool | None = None,
+    head: str | None = None,
 ) -> DeepEval:
     """Load any model file as the class that has the calls for what it predicts.
 
@@ -52,12 +53,15 @@ def load(
         compiled: compile the evaluation, where the backend offers it and does not do so anyway.
         tables: evaluate embedding networks by tables that agree with them to rounding; by default
             where the backend has kernels for them. ``False`` evaluates the networks.
+        head: the branch of a multi-task model, which such a model needs.
 
     Returns:
         a :class:`DeepPot`, :class:`DeepDipole`, :class:`DeepPolar`, :class:`DeepDOS` or
         :class:`DeepProperty`.
     """
-    opened = open_model(path, backend, device, dtype=dtype, compiled=compiled, tables=tables)
+    opened = open_model(
+        path, backend, device, dtype=dtype, compiled=compiled, tables=tables, head=head
+    )
     return class_of(opened.document.model.output).from_opened(opened)
 
 

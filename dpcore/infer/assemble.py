@@ -179,7 +179,8 @@ class Assembly:
         first = getattr(self.frames[0], name)
         if first is None:
             return None
-        out = np.zeros((nframes, len(first)), self.dtype)
+        # What comes of padding frames means nothing, but it must be there.
+        out = np.full((nframes, len(first)), first, self.dtype)
         out[: len(self.frames)] = [getattr(frame, name) for frame in self.frames]
         return out
 

@@ -34,6 +34,7 @@ class DeepEval(Facts):
         compiled: compile the evaluation, where the backend offers it and does not do so anyway.
         tables: evaluate embedding networks by tables that agree with them to rounding; by default
             where the backend has kernels for them. ``False`` evaluates the networks.
+        head: the branch of a multi-task model, which such a model needs.
 
     Raises:
         DPError: an unknown or damaged file, a backend or device that is not there, or a model that
@@ -49,8 +50,11 @@ class DeepEval(Facts):
         dtype: str | None = None,
         compiled: bool | None = None,
         tables: bool | None = None,
+        head: str | None = None,
     ) -> None:
-        opened = open_model(path, backend, device, dtype=dtype, compiled=compiled, tables=tables)
+        opened = open_model(
+            path, backend, device, dtype=dtype, compiled=compiled, tables=tables, head=head
+        )
         self._start(opened)
 
     @classmethod

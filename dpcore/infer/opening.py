@@ -8,6 +8,7 @@ from typing import cast
 from dpcore.backend import Exporter
 from dpcore.formats import Document
 from dpcore.infer.engine import Engine, engines_of
+from dpcore.infer.head import with_head
 from dpcore.registry import backend as adapter_of
 from dpcore.registry import canonical_backend, format_of
 
@@ -33,6 +34,7 @@ def open_model(
     dtype: str | None = None,
     compiled: bool | None = None,
     tables: bool | None = None,
+    head: str | None = None,
 ) -> OpenedModel:
     """Open a model file; its compiled program runs where nothing else is asked for.
 
@@ -44,9 +46,10 @@ def open_model(
         compiled: compile the evaluation, where the backend offers it and does not do so anyway.
         tables: evaluate embedding networks by tables that agree with them to rounding; by default
             where the backend has kernels for them. ``False`` evaluates the networks.
+        head: the branch of a multi-task model, which such a model needs.
     """
     form = format_of(path)
-    document = form.read(Path(path))
+    document = with_head(form.read(Path(path)), head, path)
     name = canonical_backend(backend or form.backend)
     adapter = adapter_of(name)
     as_compiled = dtype is None and not compiled and not tables

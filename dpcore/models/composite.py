@@ -1,12 +1,15 @@
 """Energies put together from those of other models."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import Any, Self
+
+import numpy as np
 
 from dpcore.batch import Batch, by_view
 from dpcore.conditions import Conditions, shared_conditions
 from dpcore.errors import DPError
+from dpcore.frames import Frame
 from dpcore.models.biased import BiasedEnergy
 from dpcore.models.children import as_seen_by, is_of_frames, selections_in, types_in
 from dpcore.models.model import Model
@@ -90,6 +93,14 @@ class Composite(BiasedEnergy):
         """Return the model with its parts made ready."""
         ready = (model.prepared(tables=tables, kernels=kernels) for model in self.models)
         return self.with_(models=tuple(ready))
+
+    def frames_inside(self, frames: Sequence[Frame]) -> dict[str, list[Frame]]:
+        """Return the frames with the types called as each part calls them."""
+        found = {}
+        for number, types in enumerate(self.types):
+            to = np.array([*types, -1])
+            found[f"models.{number}"] = [replace(f, types=to[f.types]) for f in frames]
+        return found
 
     def shares(self, batch: Batch, displacement: Any) -> list[tuple[Batch, Any]]:
         """Return each part's share of a batch and of the displacements on its edge axis."""

@@ -23,6 +23,7 @@ from dpcore.models.dipole_checks import (
 from dpcore.models.dipoles import DipolePull, DipolesAlone
 from dpcore.models.frozen import FrozenModel
 from dpcore.models.model import Evaluate, Model
+from dpcore.models.stand_ins import StandIn
 from dpcore.neighbours.selection import Selection
 from dpcore.output import ENERGY, Output
 from dpcore.tree import setting
@@ -122,6 +123,19 @@ class DipoleChargeModel(Model, name="dipole_charge"):
         Raises:
             DPError: a frame without a cell, or one that does not repeat in all directions.
         """
+        each = zip(evaluate("energy", frames), self.long_range(frames, evaluate), strict=True)
+        return [_sum_of(short, long) for short, long in each]
+
+    def long_range(self, frames: Sequence[Frame], evaluate: Evaluate) -> list[Prediction]:
+        """Return what the charges add to the predictions of the short-range energy.
+
+        Args:
+            frames: the frames.
+            evaluate: returns the predictions of one of the parts.
+
+        Raises:
+            DPError: a frame without a cell, or one that does not repeat in all directions.
+        """
         for number, frame in enumerate(frames):
             _check_cell(frame, number)
         bare = [replace(frame, fparam=None, aparam=None) for frame in frames]
@@ -133,8 +147,19 @@ class DipoleChargeModel(Model, name="dipole_charge"):
         fields = [c.slope(found) for c, found in zip(charged, sums, strict=True)]
         pulls = evaluate("pull", [replace(f, aparam=c) for f, c in zip(bare, fields, strict=True)])
         booked = [c.booked(found) for c, found in zip(charged, sums, strict=True)]
-        parts = zip(evaluate("energy", frames), booked, pulls, strict=True)
-        return [_total(*each) for each in parts]
+        return [
+            _sum_of(of_charges, {name: pull[name] for name in ("force", "virial", "atom_virial")})
+            for of_charges, pull in zip(booked, pulls, strict=True)
+        ]
+
+    def frames_inside(self, frames: Sequence[Frame]) -> dict[str, list[Frame]]:
+        """Return the frames themselves, for the short-range energy."""
+        return {"energy": list(frames)}
+
+    def stand_ins(self, frames: Sequence[Frame]) -> dict[str, list[StandIn]]:
+        """Return the frames themselves, for the short-range energy."""
+        each = [StandIn(f, number, np.arange(len(f.types))) for number, f in enumerate(frames)]
+        return {"energy": each}
 
     def run_features(self, frames: Sequence[Frame], describe: Evaluate) -> list[Prediction]:
         """Return the descriptors of the short-range energy."""
@@ -158,10 +183,9 @@ class DipoleChargeModel(Model, name="dipole_charge"):
         )
 
 
-def _total(short: Prediction, long: Prediction, pull: Prediction) -> Prediction:
-    """Return the sum of the short-range part, the charges at fixed dipoles, and their pull on dipoles."""
-    total = short | {name: short[name] + value for name, value in long.items()}
-    return total | {name: total[name] + pull[name] for name in ("force", "virial", "atom_virial")}
+def _sum_of(whole: Prediction, part: Prediction) -> Prediction:
+    """Return predictions with those of a part added, which may have fewer of them."""
+    return whole | {name: whole[name] + value for name, value in part.items()}
 
 
 def _single(value: float) -> float:

@@ -8,6 +8,7 @@ from dpcore.conditions import Conditions
 from dpcore.errors import DPError
 from dpcore.frames import Frame, Prediction
 from dpcore.models.spins import with_spins
+from dpcore.models.stand_ins import StandIn
 from dpcore.neighbours.selection import Selection
 from dpcore.output import Output
 from dpcore.tree import Module
@@ -109,6 +110,25 @@ class Model(Module):
         if self.magnetic:
             return with_spins(frames, self.magnetic, lambda given: evaluate("model", given))
         return evaluate("model", frames)
+
+    def frames_inside(self, frames: Sequence[Frame]) -> dict[str, list[Frame]]:  # noqa: ARG002
+        """Return what the trained models inside are evaluated on, by their paths.
+
+        Args:
+            frames: the frames that this model is evaluated on.
+        """
+        return {}
+
+    def stand_ins(self, frames: Sequence[Frame]) -> Mapping[str, list[StandIn]]:  # noqa: ARG002
+        """Return what the trained :attr:`parts` are evaluated on in place of frames, by their names.
+
+        Args:
+            frames: the frames; nothing is returned by models that are evaluated on these themselves.
+
+        Raises:
+            DPError: a frame is not usable.
+        """
+        return {}
 
     def run_features(self, frames: Sequence[Frame], describe: "Evaluate") -> list[Prediction]:
         """Return the descriptors of frames, from those of one of the :attr:`parts`."""

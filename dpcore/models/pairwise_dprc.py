@@ -12,6 +12,7 @@ from dpcore.errors import DPError
 from dpcore.frames import Frame, Prediction
 from dpcore.models.children import is_of_frames
 from dpcore.models.model import Evaluate, Model
+from dpcore.models.stand_ins import StandIn
 from dpcore.neighbours.selection import Selection
 from dpcore.output import ENERGY, Output
 from dpcore.tree import setting
@@ -20,6 +21,9 @@ Ints = NDArray[np.int64]
 
 # The residue of the QM region, and that of atoms that take no part.
 _QM, _IGNORED = 0, -1
+
+# Which of the regions of a frame each model is evaluated on.
+_CHOSEN = {"qm": slice(0, 1), "qmmm": slice(1, None)}
 
 
 class PairwiseDPRcModel(Model, name="pairwise_dprc"):
@@ -69,14 +73,28 @@ class PairwiseDPRcModel(Model, name="pairwise_dprc"):
                 the model it is for does not know.
         """
         totals = [_nothing(len(frame.types)) for frame in frames]
-        regions = [_regions(frame, number) for number, frame in enumerate(frames)]
-        for part, chosen in (("qm", slice(0, 1)), ("qmmm", slice(1, None))):
-            jobs = [(i, atoms) for i, each in enumerate(regions) for atoms in each[chosen]]
-            given = [self._region(part, frames[i], atoms, i) for i, atoms in jobs]
-            found = evaluate(part, given) if given else []
-            for (i, atoms), prediction in zip(jobs, found, strict=True):
-                _add(totals[i], atoms, prediction)
+        for part, each in self.stand_ins(frames).items():
+            found = evaluate(part, [one.frame for one in each]) if each else []
+            for one, prediction in zip(each, found, strict=True):
+                _add(totals[one.of], one.atoms, prediction)
         return totals
+
+    def frames_inside(self, frames: Sequence[Frame]) -> dict[str, list[Frame]]:
+        """Return the QM regions, and these with each residue."""
+        each = self.stand_ins(frames)
+        return {f"{part}_model": [one.frame for one in found] for part, found in each.items()}
+
+    def stand_ins(self, frames: Sequence[Frame]) -> dict[str, list[StandIn]]:
+        """Return the QM regions, and these with each residue."""
+        regions = [_regions(frame, number) for number, frame in enumerate(frames)]
+        return {
+            part: [
+                StandIn(self._region(part, frame, atoms, number), number, atoms)
+                for number, (frame, each) in enumerate(zip(frames, regions, strict=True))
+                for atoms in each[chosen]
+            ]
+            for part, chosen in _CHOSEN.items()
+        }
 
     def run_features(self, frames: Sequence[Frame], describe: Evaluate) -> list[Prediction]:  # noqa: ARG002
         """Refuse: an atom has a descriptor for each residue."""

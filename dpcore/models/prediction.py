@@ -11,13 +11,14 @@ from dpcore.xp import as_type_of, namespace, shape
 Outputs = dict[str, Any]
 
 
-def predict(adapter: Adapter, model: Model, batch: Batch) -> Outputs:
+def predict(adapter: Adapter, model: Model, batch: Batch, *, training: bool = False) -> Outputs:
     """Return everything a model predicts for a batch, by the names of its output.
 
     Args:
         adapter: the backend whose arrays ``model`` and ``batch`` hold.
         model: the model.
         batch: the frames.
+        training: let derivatives be differentiated by the parameters.
 
     Returns:
         the property of frames ``(frame, *shape)`` and of atoms ``(atom, *shape)``; where it is
@@ -28,7 +29,7 @@ def predict(adapter: Adapter, model: Model, batch: Batch) -> Outputs:
     """
     vectors, output = displacements(batch), model.output
     if output.differentiable:
-        values, slopes, by_spin = _with_slopes(adapter, model, batch, vectors)
+        values, slopes, by_spin = _with_slopes(adapter, model, batch, vectors, training=training)
     else:
         values, slopes, by_spin = model.atomic(batch, vectors), [], []
     xp, natoms, nframes = namespace(values), shape(batch.frame)[0], shape(batch.natoms)[0]
@@ -72,7 +73,7 @@ def _counted(model: Model, batch: Batch, like: Any) -> Any:
 
 
 def _with_slopes(
-    adapter: Adapter, model: Model, batch: Batch, vectors: Any
+    adapter: Adapter, model: Model, batch: Batch, vectors: Any, *, training: bool
 ) -> tuple[Any, list[Any], list[Any]]:
     """Return the property of the centres and derivatives of each component's sum.
 
@@ -93,7 +94,7 @@ def _with_slopes(
 
     # One array takes one pass back, whatever it is made of.
     given = xp.concat([vectors, batch.spin], axis=0) if output.magnetic else vectors
-    (_, values), slopes = adapter.jacobian(totals, size)(given)
+    (_, values), slopes = adapter.jacobian(totals, size, again=training)(given)
     if not output.magnetic:
         return values, slopes, []
     parts = [xp.split(slope, [edges, shape(batch.spin)[0]]) for slope in slopes]

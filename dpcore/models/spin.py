@@ -9,8 +9,9 @@ import numpy as np
 from dpcore.conditions import Conditions
 from dpcore.frames import Frame, Prediction
 from dpcore.models.model import Evaluate, Model
-from dpcore.models.spin_poses import Pose, folded, poses, protection_of, weighted
+from dpcore.models.spin_poses import Pose, folded, poses, protection_of, stand_in, weighted
 from dpcore.models.spin_types import SpinTypes
+from dpcore.models.stand_ins import StandIn
 from dpcore.models.standard import StandardModel
 from dpcore.neighbours.selection import Selection
 from dpcore.output import ENERGY, Output
@@ -85,9 +86,24 @@ class SpinModel(Model, name="spin"):
         """
         return self._posed(frames, evaluate, folded)
 
+    def frames_inside(self, frames: Sequence[Frame]) -> dict[str, list[Frame]]:
+        """Return the frames with their virtual atoms."""
+        each = [several[0].frame for several in self._poses(frames)]
+        return {"backbone": each}
+
+    def stand_ins(self, frames: Sequence[Frame]) -> dict[str, list[StandIn]]:
+        """Return the frames with their virtual atoms."""
+        flat = [(i, pose) for i, several in enumerate(self._poses(frames)) for pose in several]
+        return {"backbone": [stand_in(pose, number) for number, pose in flat]}
+
     def run_features(self, frames: Sequence[Frame], describe: Evaluate) -> list[Prediction]:
         """Return the descriptors of the atoms, and behind them those of their virtual atoms."""
         return self._posed(frames, describe, lambda prediction, _: prediction)
+
+    def _poses(self, frames: Sequence[Frame]) -> list[list[Pose]]:
+        scales = np.array(self.virtual_scale) * self.use_spin
+        protection = protection_of(self.backbone.descriptor)
+        return [list(poses(frame, scales, protection, i)) for i, frame in enumerate(frames)]
 
     def _posed(
         self,
@@ -95,9 +111,7 @@ class SpinModel(Model, name="spin"):
         evaluate: Evaluate,
         fold: Callable[[Prediction, Pose], Prediction],
     ) -> list[Prediction]:
-        scales = np.array(self.virtual_scale) * self.use_spin
-        protection = protection_of(self.backbone.descriptor)
-        each = [list(poses(frame, scales, protection, i)) for i, frame in enumerate(frames)]
+        each = self._poses(frames)
         flat = [pose for several in each for pose in several]
         found = evaluate("backbone", [pose.frame for pose in flat])
         results = iter([fold(p, pose) for p, pose in zip(found, flat, strict=True)])

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from dpcore.errors import DPError
 from dpcore.frames import Floats, Frame, Prediction
 from dpcore.models.spins import checked_spin
+from dpcore.models.stand_ins import StandIn
 from dpcore.tree import Module
 
 # Displacements up to this length are zero, Å.
@@ -79,6 +80,13 @@ def _doubled(frame: Frame, shift: Floats, virtual: NDArray[np.int64]) -> Frame:
         aparam=None if aparam is None else np.concatenate([aparam, np.zeros_like(aparam)]),
         spin=None,
     )
+
+
+def stand_in(pose: Pose, number: int) -> StandIn:
+    """Return a pose as what stands in for the frame of that number."""
+    n = len(pose.scale)
+    scale, shift = (np.concatenate([np.zeros_like(x), x]) for x in (pose.scale, pose.shift))
+    return StandIn(pose.frame, number, np.tile(np.arange(n), 2), pose.weight, scale, shift)
 
 
 def folded(prediction: Prediction, pose: Pose) -> Prediction:

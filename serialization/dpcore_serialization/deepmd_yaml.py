@@ -60,11 +60,8 @@ class YamlFormat:
         except DPError as error:
             raise DPError(f"cannot write {path}: {error}") from error
         data = {
-            **deepmd_stamp(),
-            "backend": "dpcore",
+            **deepmd_stamp(document.provenance),
             "model": map_variables(model, _table),
-            "model_def_script": document.provenance.get("model_def_script", {}),
-            "@variables": {},
         }
         text = yaml.dump(data, Dumper=_SAFE_DUMPER)
         with replacing(path) as temporary:

@@ -14,8 +14,9 @@ import numpy as np
 
 from dpcore import tree
 from dpcore.errors import DPError
-from dpcore.formats import Document
-from dpcore.models import Model, Output
+from dpcore.formats import Document, Unfinished
+from dpcore.models import Model
+from dpcore.models.branches import MultiTask
 from dpcore_serialization.container import Contents, digest, image, read, verify, write
 from dpcore_serialization.deepmd import UnwritableError, read_model, write_model
 from dpcore_serialization.deepmd.arrays import map_variables
@@ -69,27 +70,52 @@ def contents_of(document: Document) -> Contents:
     values = {path: np.asarray(value) for path, value in tree.arrays(document.model).items()}
     places = {path: f"arrays/{path.replace('.', '/')}" for path in values}
     foreign, constants = _foreign_header(document, places)
-    arrays = {places[path]: value for path, value in values.items()} | constants
+    training = document.training or Unfinished({}, {})
+    state = {f"training/{path.replace('.', '/')}": x for path, x in training.arrays.items()}
+    same = _same(document.model, values)
+    stored = {places[path]: value for path, value in values.items() if path not in same}
+    arrays = stored | constants | state
     own = {
         "format": FORMAT,
         "model": tree.describe(document.model),
         "type_map": list(document.model.type_map),
-        "units": _units(document.model.output),
+        "units": _units(document.model),
         "provenance": stamp(document.provenance),
         "sha256": {place: digest(value) for place, value in arrays.items()},
         "json_sha256": _sha256(foreign),
     }
+    if same:
+        own["same"] = same
+    if document.training is not None:
+        own["training"] = {"facts": training.facts, "arrays": list(training.arrays)}
     own["header_sha256"] = _sha256(_dump(own))
     headers = {"dpcore": _dump(own), "json": foreign, "software": "dpcore"}
     return Contents(arrays=arrays, headers={name: text for name, text in headers.items() if text})
 
 
-def _units(output: Output) -> dict[str, str]:
-    """Return the units of lengths and of what a model predicts."""
-    units = {"length": "Å", output.total: output.unit}
-    if output.differentiable:
-        units |= {"force": f"{output.unit}/Å", "virial": output.unit}
+def _units(model: Model) -> dict[str, str]:
+    """Return the units of lengths and of what a model, or its branches, predict."""
+    units = {"length": "Å"}
+    for each in model.models if isinstance(model, MultiTask) else (model,):
+        output = each.output
+        units |= {output.total: output.unit}
+        if output.differentiable:
+            units |= {"force": f"{output.unit}/Å", "virial": output.unit}
     return units
+
+
+def _same(model: Model, values: Mapping[str, np.ndarray]) -> dict[str, str]:
+    """Return, for each array that branches of a model share, which stored one it is the same as."""
+    if not isinstance(model, MultiTask):
+        return {}
+    first, same = dict[tuple[object, ...], str](), dict[str, str]()
+    for path, value in values.items():
+        # An array is never the same as one of the same branch, which has that for itself.
+        inner = path.removeprefix("models.").partition(".")[2]
+        key = (inner, value.shape, str(value.dtype), digest(value))
+        if first.setdefault(key, path) != path:
+            same[path] = first[key]
+    return same
 
 
 def _foreign_header(
@@ -114,11 +140,8 @@ def _foreign_header(
     except UnwritableError:
         return "", {}
     header = {
-        **deepmd_stamp(),
-        "backend": "dpcore",
+        **deepmd_stamp(document.provenance),
         "model": model,
-        "model_def_script": document.provenance.get("model_def_script", {}),
-        "@variables": {},
     }
     return _dump(header), constants
 
@@ -153,12 +176,31 @@ def _read_own(path: Path, contents: Contents) -> Document:
     verify(contents.arrays, header["sha256"], path)
     spec, arrays = migrate(header["format"], header["model"], contents.arrays)
     try:
-        model = tree.build(spec, lambda place: arrays[f"arrays/{place.replace('.', '/')}"])
+        same = dict(header.get("same", {}))
+
+        def array(place: str) -> Any:
+            return arrays[f"arrays/{same.get(place, place).replace('.', '/')}"]
+
+        model = tree.build(spec, array)
     except KeyError as error:
         raise DPError(f"{path}: the array {error.args[0]!r} is missing") from error
     except DPError as error:
         raise DPError(f"{path}: {error}") from error
-    return Document(_whole_model(path, model), header.get("provenance", {}))
+    training = _unfinished(path, header.get("training"), contents.arrays)
+    return Document(_whole_model(path, model), header.get("provenance", {}), training)
+
+
+def _unfinished(path: Path, told: Any, arrays: Mapping[str, np.ndarray]) -> Unfinished | None:
+    """Return the state of a training run, where a header tells of one."""
+    if told is None:
+        return None
+    try:
+        names, facts = told["arrays"], dict(told["facts"])
+        return Unfinished(
+            facts, {name: arrays[f"training/{name.replace('.', '/')}"] for name in names}
+        )
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise DPError(f"{path}: the state of training inside is damaged ({error!r})") from error
 
 
 def _check_version(path: Path, found: Any) -> None:

@@ -1,6 +1,6 @@
 """The descriptor DPA-2."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, Self
 
 import numpy as np
@@ -13,6 +13,7 @@ from dpcore.descriptors.dpa2.repformer import Repformer, Updated
 from dpcore.descriptors.dpa2.repinit import RepinitSettings
 from dpcore.descriptors.dpa2.settings import RepformerSettings
 from dpcore.descriptors.mixed import MixedDescriptor, check_embedding
+from dpcore.descriptors.normalised import Normalised, environment, inside
 from dpcore.descriptors.se_atten import SeAtten
 from dpcore.descriptors.se_e3_tebd import SeE3Tebd
 from dpcore.errors import DPError
@@ -166,6 +167,23 @@ class DPA2(Descriptor, name="dpa2"):
         near, nsel = self.repformer.rcut, self.repformer.nsel
         first = [selection for block in self.blocks for selection in block.selections]
         return (*first, Selection.of_all_types(near, nsel, self.ntypes, messages=True))
+
+    @property
+    def normalised_rows(self) -> Mapping[str, Normalised]:
+        """The environment rows of all parts, each from its own neighbours."""
+        told, common = self.repformer, self.common
+        messages = environment(
+            self.selections[-1],
+            told.nsel,
+            told.rcut_smth,
+            common.env_protection,
+            excluded=common.excluded,
+            with_mean=not told.set_davg_zero,
+        )
+        found = inside("pairs", self.pairs.normalised_rows)
+        if self.triples is not None:
+            found |= inside("triples", self.triples.normalised_rows)
+        return found | {"messages": messages}
 
     @property
     def rows(self) -> int:

@@ -1,6 +1,6 @@
 """The descriptor DPA-3: messages on the graph of atoms and on that of their bonds."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from functools import cache
 from typing import Any, Self
 
@@ -15,6 +15,7 @@ from dpcore.descriptors.dpa3.graph import Graph, cosines, environment_rows, grap
 from dpcore.descriptors.dpa3.layer import Features, RepflowLayer
 from dpcore.descriptors.dpa3.settings import RepflowSettings
 from dpcore.descriptors.mixed_rows import normalised_rows
+from dpcore.descriptors.normalised import Normalised, environment
 from dpcore.neighbours.selection import Selection
 from dpcore.nn.activation import activation
 from dpcore.nn.charge_spin import ChargeSpinEmbedding
@@ -145,6 +146,25 @@ class DPA3(Descriptor, name="dpa3"):
         if not self.repflow.updates.update_angle:
             return (edges,)
         return edges, Selection.of_all_types(asked.a_rcut, asked.a_sel, ntypes, messages=True)
+
+    @property
+    def normalised_rows(self) -> Mapping[str, Normalised]:
+        """The environment rows of the edges, unless their deviation is fixed; their mean stays zero.
+
+        As in DeePMD-kit they have the usual switch function, whatever ``use_exp_switch`` is.
+        """
+        if self.repflow.skip_stat or self.repflow.fix_stat_std:
+            return {}
+        asked, edges = self.repflow.neighbours, self.selections[0]
+        rows = environment(
+            edges,
+            asked.e_sel,
+            asked.e_rcut_smth,
+            self.env_protection,
+            excluded=self.excluded,
+            with_mean=False,
+        )
+        return {"": rows}
 
     @property
     def rows(self) -> int:
