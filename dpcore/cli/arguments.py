@@ -49,11 +49,17 @@ class Command:
 
 
 COMMANDS = (
+    Command("train", evaluates=True),
     Command("test", evaluates=True),
     Command("show"),
+    Command("freeze", evaluates=True),
     Command("convert-backend"),
     Command("compress", evaluates=True),
+    Command("plot"),
+    Command("change-bias", evaluates=True),
+    Command("neighbor-stat"),
     Command("parity"),
+    Command("doc-train-input"),
     Command("doctor"),
 )
 

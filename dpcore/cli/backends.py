@@ -14,16 +14,19 @@ def aliases() -> dict[str, str]:
     return names | {point.name: point.value for point in others}
 
 
-def backend_options() -> argparse.ArgumentParser:
+def backend_options(*, short: bool = True) -> argparse.ArgumentParser:
     """Return a parser of ``--backend`` and a shorthand for each name, as a parent of others.
 
     Nothing is set where none is given, so that the options may stand before a command and after it.
+
+    Args:
+        short: whether ``-b`` stands for ``--backend``.
     """
     parser = argparse.ArgumentParser(add_help=False, argument_default=argparse.SUPPRESS)
     known = aliases()
     one = parser.add_mutually_exclusive_group()
     one.add_argument(
-        "-b",
+        *(["-b"] if short else []),
         "--backend",
         metavar="NAME",
         type=_resolve,

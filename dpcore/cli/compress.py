@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from dpcore.cli.backends import chosen_backend
 from dpcore.cli.files import check_target, find_model, origin, size_of, size_text
 from dpcore.cli.logs import say
-from dpcore.cli.options import add_head, count, positive, refuse_head
+from dpcore.cli.options import add_head, count, positive
 from dpcore.errors import DPError
 
 if TYPE_CHECKING:
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from dpcore.data import System
     from dpcore.formats import Document
     from dpcore.fused.measure import Tables
-    from dpcore.models import Model
 
 log = logging.getLogger(__name__)
 
@@ -98,7 +97,7 @@ def _add_data_options(parser: argparse.ArgumentParser) -> None:
         "--training-script",
         metavar="FILE",
         help="the training input: the first tables reach down to the shortest distance in its training "
-        "data (default: that in --data, else 0.5 Å)",
+        "data (default: the one that the model file tells, else that in --data, else 0.5 Å)",
     )
     parser.add_argument(
         "-d",
@@ -141,16 +140,16 @@ def run(args: argparse.Namespace) -> int:
             network that no table comes near, or a file that cannot be written.
     """
     from dpcore.data import find_systems
+    from dpcore.infer.head import with_head
     from dpcore.registry import format_of
 
-    refuse_head(args.head)
     _tell_what_has_no_effect(args)
     source, target = find_model(args.input), _with_suffix(args.output)
     reader, writer = format_of(source), format_of(target)
     check_target(source, target)
-    document = reader.read(source)
+    document = with_head(reader.read(source), args.head, source)
     data = find_systems(args.data) if args.data else []
-    compression = _compressed(args, source, document.model, data)
+    compression = _compressed(args, source, document, data)
     entry = origin(source, "compress") | _record(args, compression)
     history = [*document.provenance.get("history", ()), entry]
     result = replace(document, model=compression.model).with_provenance(history=history)
@@ -180,13 +179,14 @@ def _with_suffix(name: str) -> Path:
 
 
 def _compressed(
-    args: argparse.Namespace, source: Path, model: "Model", data: Sequence[str]
+    args: argparse.Namespace, source: Path, document: "Document", data: Sequence[str]
 ) -> "Compression":
     from dpcore.compress import compress, is_compressed
 
+    model, known = document.model, document.provenance.get("min_nbor_dist")
     if is_compressed(model):
         raise DPError(f"{source}: is compressed already; compress the model that it was made from")
-    shortest = _shortest(args, model.rcut, data)
+    shortest = _shortest(args, model.rcut, data, known)
     try:
         return compress(
             model,
@@ -199,7 +199,9 @@ def _compressed(
         raise DPError(f"{source}: {error}") from error
 
 
-def _shortest(args: argparse.Namespace, rcut: float, data: Sequence[str]) -> float:
+def _shortest(
+    args: argparse.Namespace, rcut: float, data: Sequence[str], known: float | None
+) -> float:
     """Return how far down the first tables reach, Å."""
     from dpcore.data import load_system, systems_from_input
     from dpcore.data.distances import shortest_distance
@@ -207,6 +209,8 @@ def _shortest(args: argparse.Namespace, rcut: float, data: Sequence[str]) -> flo
 
     if args.training_script is not None:
         data = systems_from_input(args.training_script, "training_data")
+    elif known:
+        return known
     return shortest_distance(map(load_system, data), rcut) or SHORTEST
 
 

@@ -41,6 +41,12 @@ def add_parser(subparsers: Any, parents: list[argparse.ArgumentParser]) -> None:
         "of the variables of its .pb models, with '.' for '/' in their names",
     )
     parser.add_argument(
+        "--head",
+        "--model-branch",
+        metavar="NAME",
+        help="the branch of a multi-task model that is written; by default all are, in files that hold several",
+    )
+    parser.add_argument(
         "--atomic-virial",
         action="store_true",
         help="accepted for DeePMD-kit's sake: every file gives atomic virials, at no extra cost",
@@ -53,12 +59,15 @@ def run(args: argparse.Namespace) -> int:
     Raises:
         DPError: a file that cannot be read or written, or both names are one file.
     """
+    from dpcore.infer.head import with_head
     from dpcore.registry import format_of
 
     source, target = Path(args.INPUT), Path(args.OUTPUT)
     writer = format_of(target)
     check_target(source, target)
     document = _read(source, args.model)
+    if args.head is not None:
+        document = with_head(document, args.head, source)
     entry = origin(source, "convert-backend")
     history = [*document.provenance.get("history", ()), entry]
     writer.write(target, document.with_provenance(history=history))

@@ -3,8 +3,6 @@
 import argparse
 import math
 
-from dpcore.errors import DPError
-
 
 def count(text: str) -> int:
     """Return the whole number from 0 up that an option was given."""
@@ -30,14 +28,5 @@ def add_head(parser: argparse.ArgumentParser) -> None:
         "--head",
         "--model-branch",
         metavar="NAME",
-        help="the branch of a multi-task model (such files are not read by this version)",
+        help="the branch of a multi-task model, by its name or an alias",
     )
-
-
-def refuse_head(head: str | None) -> None:
-    """Raise a DPError if a branch was chosen."""
-    if head is not None:
-        raise DPError(
-            f"--head {head}: multi-task models are not read by this version; give the file "
-            "of a single-task model and leave --head out"
-        )

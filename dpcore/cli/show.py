@@ -2,12 +2,12 @@
 
 import argparse
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from dpcore.cli.files import find_model, size_text
 from dpcore.cli.logs import say
-from dpcore.cli.summary import SECTIONS, ModelFile, summary
+from dpcore.cli.summary import OF_ALL, SECTIONS, ModelFile, summary
 from dpcore.errors import suggest
 
 EXAMPLES = """\
@@ -52,15 +52,26 @@ def run(args: argparse.Namespace) -> int:
 
     path = find_model(args.INPUT)
     wanted = args.ATTRIBUTES or [name for name in SECTIONS if name not in _ON_REQUEST]
-    found = summary(ModelFile(path, format_of(path).read(path)), wanted)
+    file = ModelFile(path, format_of(path).read(path))
+    found = summary(file, wanted)
     if args.json:
         say(json.dumps(found, indent=2, ensure_ascii=False))
         return 0
     for name, content in found.items():
         say(f"{name}:")
-        for line in _TEXTS.get(name, _lines)(content):
+        for line in _text(name, content, () if name in OF_ALL else file.branches):
             say(f"  {line}")
     return 0
+
+
+def _text(name: str, content: Any, branches: Sequence[str]) -> Iterator[str]:
+    """Yield the text of a section, that of each branch below its name."""
+    lines = _TEXTS.get(name, _lines)
+    if not branches:
+        yield from lines(content)
+    for branch in branches:
+        yield branch
+        yield from (f"  {line}" for line in lines(content[branch]))
 
 
 def _attribute(name: str) -> str:

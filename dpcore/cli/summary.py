@@ -30,10 +30,28 @@ class ModelFile:
     path: Path
     document: "Document"
 
+    @property
+    def branches(self) -> tuple[str, ...]:
+        """The names of the branches of a multi-task model; none of others."""
+        from dpcore.models.branches import MultiTask
+
+        model = self.document.model
+        return model.names if isinstance(model, MultiTask) else ()
+
 
 def summary(file: ModelFile, sections: list[str]) -> dict[str, Any]:
     """Return what is known about a model, by section, as JSON data."""
-    return {name: SECTIONS[name](file) for name in sections}
+    return {name: _section(file, name) for name in sections}
+
+
+def _section(file: ModelFile, name: str) -> Any:
+    """Return a section, that of each branch of a multi-task model by name."""
+    from dpcore.infer.head import with_head
+
+    if name in OF_ALL or not file.branches:
+        return SECTIONS[name](file)
+    heads = {head: with_head(file.document, head, file.path) for head in file.branches}
+    return {head: SECTIONS[name](ModelFile(file.path, own)) for head, own in heads.items()}
 
 
 def _file(file: ModelFile) -> dict[str, Any]:
@@ -88,8 +106,18 @@ def _parts(model: "Model") -> dict[str, Any]:
     }
 
 
-def _branches(_: ModelFile) -> dict[str, Any]:
-    return {"task": "single-task model", "branches": []}
+def _branches(file: ModelFile) -> dict[str, Any]:
+    from dpcore.models.branches import MultiTask
+
+    model = file.document.model
+    if not isinstance(model, MultiTask):
+        return {"task": "single-task model", "branches": []}
+    others = {
+        name: list(others)
+        for name, others in zip(model.names, model.other_names, strict=True)
+        if others
+    }
+    return {"task": "multi-task model", "branches": list(model.names), "aliases": others}
 
 
 def _type_map(file: ModelFile) -> list[str]:
@@ -175,6 +203,10 @@ SECTIONS: Mapping[str, Callable[[ModelFile], Any]] = {
     "model-def-script": _script,
     "serialization-tree": _tree,
 }
+
+
+# Sections that are of the file, whatever its branches.
+OF_ALL = ("file", "model-branch", "provenance", "serialization-tree")
 
 
 def _parameters(model: Tree) -> dict[str, Leaf]:

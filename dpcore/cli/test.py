@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from dpcore.cli.backends import chosen_backend
 from dpcore.cli.files import find_model
 from dpcore.cli.logs import say
-from dpcore.cli.options import add_head, count, refuse_head
+from dpcore.cli.options import add_head, count
 from dpcore.errors import DPError
 
 if TYPE_CHECKING:
@@ -147,7 +147,6 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _check(args: argparse.Namespace) -> None:
-    refuse_head(args.head)
     if args.set_prefix is not None:
         log.warning("--set-prefix is deprecated and has no effect: every set.* is tested")
 
@@ -169,7 +168,9 @@ def _load(args: argparse.Namespace) -> "DeepEval":
 
     path = find_model(args.model)
     tables = False if args.exact else None
-    model = DeepEval(path, chosen_backend(args), args.device, dtype=args.dtype, tables=tables)
+    model = DeepEval(
+        path, chosen_backend(args), args.device, dtype=args.dtype, tables=tables, head=args.head
+    )
     engine = model.engine
     log.info("%s on %s %s (%s)", path, engine.backend, engine.version, engine.device)
     return model
