@@ -270,7 +270,7 @@ def test_from_an_input_file(dipole_file, predict):
 def test_input_files_without_a_meaning(dipole_file, tmp_path):
     with pytest.raises(DPError, match=r"nothing.dp does not exist"):
         build_model(settings_with(tmp_path / "nothing.dp"))
-    with pytest.raises(DPError, match="undefined key `ewald_hh`"):
+    with pytest.raises(DPError, match=r"modifier\.ewald_hh: unknown key"):
         build_model(settings_with(dipole_file, ewald_hh=1.0))
     with pytest.raises(DPError, match="sys_charge_map: 1 charges"):
         build_model(settings_with(dipole_file, sys_charge_map=[6]))

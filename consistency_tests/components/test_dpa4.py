@@ -16,7 +16,7 @@ from dpcore.descriptors.dpa4.radial import RadialBasis, envelope
 from dpcore.errors import DPError
 from dpcore.fittings import GatedEnergyFitting
 from dpcore.infer.evaluator import Evaluator
-from dpcore.models import StandardModel
+from dpcore.models import SpinModel, StandardModel
 from dpcore.nn.glu import GLUNet
 from dpcore.nn.so3.rotations import Rotations
 from dpcore.settings import build_model
@@ -247,18 +247,35 @@ def test_settings_without_meaning_are_refused(settings, text):
         descriptor(**settings)
 
 
+SMALL = {
+    "rcut": 3.0,
+    "channels": 4,
+    "lmax": 1,
+    "n_blocks": 1,
+    "n_radial": 3,
+    "mixing_layers": 1,
+}
+
+
+def test_a_property_has_layers_of_their_own_width():
+    fitting = {"type": "property", "property_name": "gap", "neuron": [0, 5]}
+    section = {"type": "dpa4", "type_map": ["O", "H"], "descriptor": SMALL, "fitting_net": fitting}
+    # 8/3 of the four channels, rounded up to a multiple of 32.
+    assert build_model(section).fitting.neuron == (32, 5)
+
+
+def test_spins_are_virtual_atoms():
+    spin = {"use_spin": ["O"], "virtual_scale": 0.3}
+    section = {"type": "dpa4", "type_map": ["O", "H"], "descriptor": SMALL, "fitting_net": {}}
+    model = build_model(section | {"spin": spin})
+    assert isinstance(model, SpinModel)
+    assert model.backbone.type_map == ("O", "H", "O_spin", "H_spin")
+
+
 @pytest.mark.parametrize("name", ["dpa4", "SeZM"])
 def test_the_model_implies_its_parts(name):
-    small = {
-        "rcut": 3.0,
-        "channels": 4,
-        "lmax": 1,
-        "n_blocks": 1,
-        "n_radial": 3,
-        "mixing_layers": 1,
-    }
     model = build_model(
-        {"type": name, "type_map": ["O", "H"], "descriptor": small, "fitting_net": {}}
+        {"type": name, "type_map": ["O", "H"], "descriptor": SMALL, "fitting_net": {}}
     )
     assert isinstance(model.descriptor, DPA4)
     assert model.fitting.neuron == (32,)

@@ -117,10 +117,6 @@ def test_the_section_of_spins_tells_the_descriptor():
 @pytest.mark.parametrize(
     ("settings", "text"),
     [
-        (
-            DPA4 | {"spin": {"use_spin": ["O"], "virtual_scale": 0.3}},
-            "model.spin.scheme: 'deepspin'",
-        ),
         (DPA4 | {"spin": NATIVE | {"scheme": "x"}}, "model.spin.scheme: 'x' is unknown"),
         (
             DPA4 | {"spin": NATIVE, "descriptor": SMALL | {"use_spin": [True, True]}},

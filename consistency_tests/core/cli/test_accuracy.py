@@ -187,8 +187,8 @@ def test_the_suffix_of_a_model_may_be_left_out(capsys, tmp_path, monkeypatch):
         (["-s", "nothing"], "nothing: not found"),
         (["-f", "nothing"], "nothing: cannot be read"),
         (["--device", "toaster"], "device 'toaster': the numpy backend runs on 'cpu' only"),
-        (["--head", "water"], "--head water: multi-task models are not read"),
-        (["--model-branch", "water"], "--head water: multi-task models are not read"),
+        (["--head", "water"], "is no multi-task model; leave --head out"),
+        (["--model-branch", "water"], "is no multi-task model; leave --head out"),
     ],
 )
 def test_mistakes_are_one_line(capsys, tmp_path, words, message):

@@ -217,7 +217,7 @@ def test_types_without_a_place_and_excluded_pairs(capsys):
         (["-o", "model.pb"], "model.pb: unknown suffix '.pb'"),
         (["-d", "nothing"], "nothing: not found"),
         (["-t", "nothing.json"], "nothing.json: cannot be read"),
-        (["--head", "water"], "--head water: multi-task models are not read"),
+        (["--head", "water"], "is no multi-task model; leave --head out"),
         (["-e", "0.5"], "extrapolate: 0.5 must be a finite number, 1 or more"),
         (["-s", "1e-9"], "choose a larger step"),
     ],
