@@ -2,15 +2,12 @@
 
 import math
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.vs_deepmd.examples import EXAMPLES, without_zeros
 from dpcore.data import load_system
-from dpcore.descriptors.dpa2 import DPA2
-from dpcore.descriptors.environment import environment_matrix
 from dpcore.errors import DPError
 from dpcore.formats import Document
 from dpcore.frames import Frame
@@ -18,6 +15,7 @@ from dpcore.models import StandardModel
 from dpcore.neighbours import neighbour_pairs
 from dpcore.registry import format_of
 from dpcore.settings import build_model
+from dpcore.train.statistics.environment import environment_sums, with_environment
 
 TYPE_MAP = ("O", "H")
 EDGE, PER_EDGE = 12.44, 4  # Å: 64 molecules at 0.99 g/cm³
@@ -155,47 +153,9 @@ def draw_model(
     assert isinstance(model, StandardModel)
     if descriptor_type in EXAMPLES:
         model = without_zeros(model)
-    descriptor: Any = model.descriptor
-    if isinstance(descriptor, DPA2):
-        parts = {
-            key: with_statistics(getattr(descriptor, key), cell) for key in ("pairs", "triples")
-        }
-        descriptor = descriptor.with_(**parts)
-    elif descriptor_type in DESCRIPTORS:
-        descriptor = with_statistics(descriptor, cell)
-    return model.with_(descriptor=descriptor)
-
-
-def with_statistics(descriptor: Any, cell: Frame) -> Any:
-    """Return a descriptor of environment rows with their statistics in a cell."""
-    davg, dstd = environment_statistics(descriptor, cell)
-    if getattr(descriptor, "set_davg_zero", False):
-        davg = np.zeros_like(davg)
-    return descriptor.with_(davg=davg, dstd=dstd)
-
-
-def environment_statistics(
-    descriptor: Any, cell: Frame
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return mean and standard deviation of the environment rows by type of the centre.
-
-    As in DeePMD-kit, empty places of ``sel`` count as rows of zeros, the three components of a direction
-    share a mean of zero and a deviation, and all places have the same statistics.
-    """
-    most = descriptor.selections[0].most
-    pairs = neighbour_pairs(cell.coord, cell.cell, descriptor.rcut)
-    rows = environment_matrix(
-        pairs.displacement, descriptor.rcut_smth, descriptor.rcut, descriptor.env_protection
-    )
-    davg, dstd = np.zeros(descriptor.davg.shape), np.ones(descriptor.dstd.shape)
-    for t in np.unique(cell.types):
-        places = np.count_nonzero(cell.types == t) * most
-        own = rows[cell.types[pairs.centre] == t]
-        mean = own[:, 0].sum() / places
-        davg[t, :, 0] = mean
-        dstd[t, :, 0] = np.sqrt(np.square(own[:, 0]).sum() / places - mean**2)
-        dstd[t, :, 1:] = np.sqrt(np.square(own[:, 1:]).sum() / (3 * places))
-    return davg, dstd
+    found = with_environment(model, environment_sums(model, [cell]))
+    assert isinstance(found, StandardModel)
+    return found
 
 
 def mean_neighbours(model: StandardModel, cell: Frame) -> float:

@@ -26,6 +26,11 @@ from dpcore.fittings import FITTINGS
 from dpcore.models import Model
 from dpcore.registry import backend, backend_names, canonical_backend, format_of
 from dpcore.settings.arguments import is_group
+from dpcore.settings.describe import described
+from dpcore.settings.render import as_markdown
+from dpcore.train.losses import LOSSES
+from dpcore.train.optimizers import OPTIMIZERS
+from dpcore.train.schedules import SCHEDULES
 from dpcore.tree import MODULES, Module, Settings
 from dpcore.xp import EXTRA, STANDARD
 from dpcore_serialization.deepmd.descriptors import WRITERS as DESCRIPTOR_WRITERS
@@ -48,7 +53,15 @@ def code(values: Iterable[object]) -> str:
 
 def settings() -> str:
     """Return a section for each module type: its settings, arrays and parts."""
-    return "\n\n".join(_module(cls) for cls in reversed(MODULES.values()) if not _is_flat(cls))
+    # Those of input files of training have a page of their own.
+    training = {*LOSSES.values(), *OPTIMIZERS.values(), *SCHEDULES.values()}
+    shown = (cls for cls in reversed(MODULES.values()) if cls not in training)
+    return "\n\n".join(_module(cls) for cls in shown if not _is_flat(cls))
+
+
+def training_settings() -> str:
+    """Return the keys of input files of training."""
+    return as_markdown(described())
 
 
 def _is_flat(cls: type[Module]) -> bool:
@@ -94,6 +107,10 @@ def _kind(hint: Any, *, many: bool = False) -> str:
     if typing.get_origin(hint) in {typing.Union, types.UnionType}:
         text = " or ".join(_kind(part) for part in typing.get_args(hint))
         return f"({text})" if many else text
+    if is_group(hint):
+        return "section"
+    if typing.get_origin(hint) is typing.Literal:
+        return " or ".join(json.dumps(value) for value in typing.get_args(hint))
     if typing.get_origin(hint) is tuple:
         inner, *rest = typing.get_args(hint)
         word = "list" if Ellipsis in rest else {1: "pair"}.get(len(rest), f"{len(rest) + 1}-tuple")
@@ -199,6 +216,7 @@ def commands() -> str:
 
 PAGES: dict[str, Callable[[], str]] = {
     "settings": settings,
+    "training_settings": training_settings,
     "backends": backends,
     "components": components,
     "formats": formats,
