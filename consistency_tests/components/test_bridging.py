@@ -168,7 +168,7 @@ def test_pairs_without_interaction_do_not_repel():
         ({"bridging_method": "LJ"}, "bridging_method: 'LJ' is unknown; allowed: ZBL"),
         ({"bridging_r_inner": 0.4}, "bridging_r_inner: has a meaning together with"),
         ({"bridging_method": "ZBL", "type_map": ["O", "X"]}, "type_map: 'X' is no element"),
-        ({"lora": {"rank": 2}}, "lora: low-rank adapters are for training"),
+        ({"lora": {"alpha": 2.0}}, "lora.rank: missing; rank of the changes"),
     ],
 )
 def test_settings_without_meaning_are_refused(settings, text):

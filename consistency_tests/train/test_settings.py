@@ -18,7 +18,6 @@ REFUSED = {
     "nvnmd/train/train_qnn.json": "nvnmd: training for NVNMD hardware is not supported",
     "population/train/input_torch.json": "model.fitting_net.type: 'population': ",
     "water/dpa4/input_dens.json": "loss.type: 'dens': ",
-    "water/dpa4/lora_ft.json": "model.lora: ",
     "water/ipi/water.json": "no input of training: ",
 }
 

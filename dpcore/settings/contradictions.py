@@ -116,8 +116,22 @@ def check_together(found: TrainInput) -> None:
         raise DPError(f"training.numb_steps: {problem}")
     if found.several:
         _check_shares(found)
+    _check_low_rank(found)
     _check_goals(found)
     _check_validating(found)
+
+
+def _check_low_rank(found: TrainInput) -> None:
+    """Refuse changes of low rank where there are no matrices for them."""
+    for branch in found.branches:
+        if branch.about.lora is None:
+            continue
+        if found.several:
+            raise DPError(
+                f"model.model_dict.{branch.name}.lora: low-rank changes are for one model alone; leave it out"
+            )
+        if branch.model.get("descriptor", {}).get("type") != "dpa4":
+            raise DPError("model.lora: is for the descriptor dpa4 alone; leave it out")
 
 
 def _check_goals(found: TrainInput) -> None:

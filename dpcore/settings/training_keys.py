@@ -14,17 +14,11 @@ if TYPE_CHECKING:
 COUNTED = ("sel", "nsel", "three_body_sel", "e_sel", "a_sel")
 
 _COMPRESS = "tables are made of trained models; train without it and run 'dp compress'"
-_LORA = (
-    "low-rank adapters are not supported; fine-tune all parameters, without this key (a checkpoint with adapters "
-    "merged into the weights is evaluated as any other)"
-)
-
 _NONE = "a model of this type has no such key; leave it out"
 
 # Keys of DeePMD-kit that are refused: kind, reason, and the values that ask for nothing.
 _REFUSED: dict[str, tuple[list[Any], str, tuple[Any, ...]]] = {
     "compress": ([dict, None], _COMPRESS, (None,)),
-    "lora": ([dict, None], _LORA, (None,)),
     "atom_exclude_types": ([list], _NONE, ([],)),
     "pair_exclude_types": ([list], _NONE, ([],)),
     "preset_out_bias": ([list, None], _NONE, (None,)),

@@ -20,6 +20,7 @@ from dpcore.registry import format_of
 from dpcore.train.finetune import Origin, check_alike, origins
 from dpcore.train.input import Branch, TrainInput
 from dpcore.train.loop import Task
+from dpcore.train.low_rank import LowRank, unchanged
 from dpcore.train.parameters import Layout
 from dpcore.train.sharing import (
     Sharing,
@@ -87,11 +88,13 @@ class Beginning:
         subjects: the models and their data.
         shared: what the models share.
         before: the checkpoint that is continued, or None.
+        seed: decides where parameters begin that no file has.
     """
 
     subjects: tuple[Subject, ...]
     shared: tuple[Sharing, ...] = ()
     before: Document | None = None
+    seed: int = 0
 
     @property
     def notes(self) -> dict[str, Any]:
@@ -127,7 +130,9 @@ class Beginning:
         if start.model is not None:
             subjects = _taken(subjects, start.model, several=told.several)
         subjects = _tuned(subjects, drafts, found, shared, adapter)
-        return cls(subjects, shared)
+        if start.model is None and start.finetune is None:
+            _check_trained(told.branches)
+        return cls(subjects, shared, seed=told.training.seed or 0)
 
     @classmethod
     def _continued(cls, told: TrainInput, path: Path) -> "Beginning":
@@ -136,7 +141,7 @@ class Beginning:
         subjects = tuple(
             _reopened(branch, before, path, several=told.several) for branch in told.branches
         )
-        return cls(subjects, sharings(told.links), before)
+        return cls(subjects, sharings(told.links), before, told.training.seed or 0)
 
     @property
     def models(self) -> dict[str, Model]:
@@ -146,7 +151,16 @@ class Beginning:
     @property
     def layout(self) -> Layout:
         """What is where in the vector of parameters."""
-        return Layout.of_several(self.models, owners(self.shared, self.models))
+        return Layout.of_several(self.models, owners(self.shared, self.models), self._low_rank)
+
+    @property
+    def _low_rank(self) -> LowRank | None:
+        """How the arrays of a model that is alone change, if not freely."""
+        subject, *_ = self.subjects
+        told = subject.branch.about.lora
+        if told is None:
+            return None
+        return LowRank.of(subject.model, told.rank, told.alpha, self.seed)
 
     def progress(
         self, told: TrainInput, layout: Layout, tasks: Sequence[Task]
@@ -180,6 +194,14 @@ class Beginning:
                     )
         values = tree.arrays(fresh) | {path: arrays[path] for path in needed}
         return tree.replace(fresh, values), int(facts["step"])
+
+
+def _check_trained(branches: Sequence[Branch]) -> None:
+    """Warn of a model whose large matrices are random and stay so."""
+    if any(branch.about.lora is not None for branch in branches):
+        log.warning(
+            "model.lora: large matrices stay random; begin with a trained model: --finetune"
+        )
 
 
 def _finished(
@@ -291,7 +313,9 @@ def _reopened(branch: Branch, before: Document, path: Path, *, several: bool) ->
         )
     facts = {"shortest": own.provenance.get("min_nbor_dist")}
     seen = (section.get("info") or {}).get("observed_type", ())
-    return opened(branch, dict(section), own.model, observed=tuple(seen), **facts)
+    assert before.training is not None
+    model = unchanged(own.model, before.training.arrays)
+    return opened(branch, dict(section), model, observed=tuple(seen), **facts)
 
 
 def _differences(mine: Any, theirs: Any, where: str = "") -> list[str]:

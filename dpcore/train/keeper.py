@@ -13,6 +13,7 @@ from dpcore.models.branches import MultiTask
 from dpcore.train.checkpoints import Checkpoints
 from dpcore.train.input import TrainInput
 from dpcore.train.loop import Task
+from dpcore.train.low_rank import stayed
 from dpcore.train.parameters import Layout
 from dpcore.train.subject import Subject
 from dpcore.train.update import Progress
@@ -75,7 +76,8 @@ class Keeper:
             "input": self.told.settings,
             **({"best": self.notes} if self.notes else {}),
         }
-        state = Unfinished(facts, tree.arrays(now))
+        own = stayed(self.subjects[0].model, self.layout.changed)
+        state = Unfinished(facts, tree.arrays(now) | own)
         return Document(self.model(now.vector, change), self.provenance(), state)
 
     def averaged(self, step: int, progress: Progress, change: Change = _unchanged) -> Document:  # noqa: ARG002

@@ -8,6 +8,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from dpcore.train.low_rank import LowRank, Thin
 from dpcore.tree import Leaf, Tree, leaves, rebuild
 from dpcore.xp import dtype_name, namespace
 
@@ -17,7 +18,8 @@ class Slot:
     """One trained array.
 
     Attributes:
-        path: where it is in the model; of several models, behind the name of the model and a slash.
+        path: where it is in the model; of several models, behind the name of the model and a slash. What an
+            array that stays is changed by has the path of that one, and ``down`` or ``up`` behind it.
         sizes: its shape.
         dtype: its precision.
     """
@@ -40,11 +42,13 @@ class Layout:
         slots: the trained arrays, in the order of the vector.
         dtype: precision of the vector: the highest of the arrays.
         owners: for each array that a model takes from another one, the path of the slot.
+        changed: how arrays change that stay themselves.
     """
 
     slots: tuple[Slot, ...]
     dtype: str
     owners: Mapping[str, str] = field(default_factory=dict, hash=False)
+    changed: Mapping[str, Thin] = field(default_factory=dict, hash=False)
 
     @classmethod
     def of(cls, model: Tree) -> Self:
@@ -53,26 +57,30 @@ class Layout:
 
     @classmethod
     def of_several(
-        cls, models: Mapping[str, Tree], owners: Mapping[str, str] | None = None
+        cls,
+        models: Mapping[str, Tree],
+        owners: Mapping[str, str] | None = None,
+        low_rank: LowRank | None = None,
     ) -> Self:
         """Return the layout of the trained arrays of models, each array once.
 
         Args:
             models: the models by name; that of one alone is empty.
             owners: for each array that is another's, the path of the other (see :func:`full_path`).
+            low_rank: which arrays stay, and how they change; None to train all of them.
         """
-        shared = owners or {}
+        shared, low = owners or {}, low_rank or LowRank()
         found = {
             full_path(name, path): leaf.value
             for name, model in models.items()
             for path, leaf in leaves(model).items()
             if leaf.trainable
         }
-        own = {path: x for path, x in found.items() if path not in shared}
-        slots = tuple(Slot(p, tuple(x.shape), dtype_name(x)) for p, x in own.items())
+        own = {p: x for p, x in found.items() if p not in shared and p not in low.fixed}
+        slots = tuple(slot for p, x in own.items() for slot in _slots(p, x, low.changed.get(p)))
         wide = any(slot.dtype == "float64" for slot in slots)
         kept = {path: owner for path, owner in shared.items() if path in found}
-        return cls(slots, "float64" if wide else "float32", kept)
+        return cls(slots, "float64" if wide else "float32", kept, low.changed)
 
     @property
     def length(self) -> int:
@@ -90,6 +98,9 @@ class Layout:
             for name, model in models.items()
             for path, leaf in leaves(model).items()
         }
+        for path, thin in self.changed.items():
+            start = thin.start(values[path].shape)
+            values |= {f"{path}.{part}": x for part, x in start.items()}
         parts = [values[slot.path].reshape(-1) for slot in self.slots]
         return np.concatenate([np.zeros(0, self.dtype), *parts], dtype=self.dtype, casting="unsafe")
 
@@ -112,7 +123,11 @@ class Layout:
 
         def leaf(path: str, leaf: Leaf) -> Any:
             full = full_path(name, path)
-            return values.get(self.owners.get(full, full), leaf.value)
+            full = self.owners.get(full, full)
+            if full in self.changed:
+                down, up = (values[f"{full}.{part}"] for part in ("down", "up"))
+                return self.changed[full].added(leaf.value, down, up)
+            return values.get(full, leaf.value)
 
         return rebuild(like, leaf)
 
@@ -120,6 +135,14 @@ class Layout:
         """Return which array a place in the vector belongs to."""
         ends = np.cumsum([slot.length for slot in self.slots])
         return self.slots[int(np.searchsorted(ends, number, side="right"))].path
+
+
+def _slots(path: str, x: Any, thin: Thin | None) -> list[Slot]:
+    """Return what of the vector an array is made of."""
+    sizes, dtype = tuple(x.shape), dtype_name(x)
+    if thin is None:
+        return [Slot(path, sizes, dtype)]
+    return [Slot(f"{path}.{part}", each, dtype) for part, each in thin.sizes(sizes).items()]
 
 
 def full_path(name: str, path: str) -> str:

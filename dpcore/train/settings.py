@@ -272,9 +272,26 @@ class StatisticsSettings(Settings):
         _at_least(self, "model", data_stat_nbatch=1, data_stat_protect=0, data_bias_nsample=1)
 
 
-class BranchSettings(Settings):
-    """What a model section says of the branch of a multi-task model that it is."""
+class LowRankSettings(Settings):
+    """The section ``lora``."""
 
+    rank: int = setting(doc="rank of the changes")
+    alpha: float | None = setting(
+        default=None, doc="factor of the changes times their rank; by default the rank"
+    )
+
+    def __post_init__(self) -> None:
+        _at_least(self, "model.lora", rank=1)
+
+
+class BranchSettings(Settings):
+    """What a model section says of how the model is trained, and of the branch that it is."""
+
+    lora: LowRankSettings | None = setting(
+        default=None,
+        doc="for the descriptor dpa4: large matrices change by products of thin ones alone, which the model "
+        "in a checkpoint has added to them",
+    )
     finetune_head: str | None = unset(
         doc="branch of the pretrained model that fine-tuning starts from; RANDOM for a new fitting"
     )

@@ -8,7 +8,6 @@ import pytest
 from harness import Backend, assert_close, engines_of
 
 from dpcore.data import load_system
-from dpcore.errors import DPError
 from dpcore.frames import Frame
 from dpcore.infer.whole import WholeEvaluator
 from dpcore.settings import build_model
@@ -59,12 +58,6 @@ def stirred(model):
 def test_as_many_numbers_are_trained_as_in_deepmd_kit(name):
     found = leaves(built(name)).values()
     assert sum(leaf.value.size for leaf in found if leaf.role == "param") == SIZES[name]
-
-
-@pytest.mark.parametrize("name", ["dpa4/lora_ft", "dpa4/input_multitask"])
-def test_what_is_not_there_is_refused(name):
-    with pytest.raises(DPError, match=r"lora|model_dict|use_compile|shared_dict"):
-        built(name)
 
 
 @pytest.mark.parametrize(("name", "backends", "tolerance"), EVALUATED, ids=lambda x: str(x)[:4])
