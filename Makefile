@@ -37,4 +37,4 @@ unit: .venv/dev
 	touch $@
 
 clean:
-	rm -rf .venv demo docs/_build docs/_generated
+	rm -rf .venv .pytest_cache demo docs/_build docs/_generated

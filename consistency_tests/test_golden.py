@@ -47,18 +47,26 @@ def opened(framework, potentials):
     return call
 
 
-# Compilers take their time: without tables they are tested on the examples.
-WAYS = [
-    pytest.param(backend, tables, id=f"{backend}-{'default' if tables is None else 'exact'}")
+# Compilers take their time: without tables they are tested on the examples, and both boundaries of a case
+# are evaluated by one worker, which compiles once for them.
+RUNS = [
+    pytest.param(
+        case,
+        backend,
+        tables,
+        tag,
+        id=f"{case}-{tag}-{backend}-{'default' if tables is None else 'exact'}",
+        marks=pytest.mark.xdist_group(f"golden-{case}-{backend}"),
+    )
+    for case in CASES
     for backend in FRAMEWORKS
     for tables in (None, False)
+    for tag in ("pbc", "nopbc")
     if tables is None or backend not in COMPILED
 ]
 
 
-@pytest.mark.parametrize(("framework", "tables"), WAYS)
-@pytest.mark.parametrize("tag", ["pbc", "nopbc"])
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize(("case", "framework", "tables", "tag"), RUNS)
 def test_float64_is_exact(case, tag, framework, tables, opened):
     framework.required()
     assert_golden(opened(case, tables=tables), case, tag)
