@@ -3,6 +3,7 @@
 import signal
 import socket
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,16 +19,23 @@ STEPS = {
     "learning_rate.start_lr": 1e-3,
     "learning_rate.scale_by_worker": "none",
 }
+EVALUATED = {
+    "validating.full_validation": True,
+    "validating.validation_freq": 2,
+    "validating.full_val_start": 0,
+    "validating.validation_metric": "F:RMSE",
+}
 
 
 def free_port():
-    """Return a port that nobody listens on, nor on the one after it."""
+    """Return a port that nobody listens on, nor on the two after it."""
     for _ in range(100):
-        with socket.socket() as one, socket.socket() as other:
+        with socket.socket() as one, socket.socket() as second, socket.socket() as third:
             one.bind(("127.0.0.1", 0))
             port = one.getsockname()[1]
             try:
-                other.bind(("127.0.0.1", port + 1))
+                second.bind(("127.0.0.1", port + 1))
+                third.bind(("127.0.0.1", port + 2))
             except OSError:
                 continue
             return port
@@ -84,5 +92,32 @@ def test_a_signal_ends_all(tmp_path):
     said = [process.communicate(timeout=60)[1] for process in processes]
     assert [process.returncode for process in processes] == [143, 143], said
     step = int(read_lines(tmp_path / "lcurve.out")[-1].split()[0])
-    assert all(f"stopped after step {step}," in text for text in said)
+    assert f"stopped after step {step}," in said[0]
     assert stored(tmp_path / "model.ckpt.dp").training.facts["step"] == step
+
+
+def test_several_processes(tmp_path, monkeypatch):
+    """One of them evaluates and keeps the best model, which is that of one process alone."""
+    name = Backend.TORCH.required().value
+    steps = (
+        STEPS | EVALUATED | {"training.validation_data": {"systems": ["valid"], "batch_size": 2}}
+    )
+    processes = together(tmp_path, name, write_input(tmp_path, steps))
+    said = [process.communicate(timeout=120)[1] for process in processes]
+    assert [process.returncode for process in processes] == [0, 0], said
+    monkeypatch.chdir(tmp_path)
+    two = [line for line in read_lines("val.log") if line[0] == " "]
+    assert [line.split()[0] for line in two] == ["2", "4"]
+    best = sorted(Path().glob("best.ckpt*"))
+    (alone := tmp_path / "alone").mkdir()
+    monkeypatch.chdir(alone)
+    taken(write_input(alone, steps | {"training.training_data.batch_size": 2}))
+    one = [line for line in read_lines("val.log") if line[0] == " "]
+    for mine, theirs in zip(one, two, strict=True):
+        np.testing.assert_allclose(
+            [float(word) for word in mine.split()], [float(word) for word in theirs.split()], 1e-4
+        )
+    assert sorted(Path().glob("best.ckpt*")) == best
+    assert (
+        stored(tmp_path / best[0]).training.facts["step"] == stored(best[0]).training.facts["step"]
+    )

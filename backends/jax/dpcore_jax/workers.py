@@ -33,7 +33,10 @@ class JaxWorkers:
     def start(place: Place) -> None:
         """Meet the other processes: before JAX is asked for anything else."""
         jax.config.update("jax_cpu_collectives_implementation", "gloo")
-        jax.distributed.initialize(f"{place.address}:{place.port}", place.size, place.rank)
+        # At the port itself torchrun listens, where that has started the processes.
+        address = f"{place.address}:{place.port + 1}"
+        own = [place.local_rank]
+        jax.distributed.initialize(address, place.size, place.rank, local_device_ids=own)
 
     def mean(self, x: jax.Array) -> jax.Array:
         """Return the mean over all processes."""

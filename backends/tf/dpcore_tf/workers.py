@@ -7,6 +7,7 @@ from typing import Any
 import tensorflow as tf
 
 from dpcore.train.workers import Place
+from dpcore_tf.meeting import addresses
 
 # All processes are one group.
 _GROUP = 1
@@ -21,9 +22,11 @@ class TensorFlowWorkers:
 
     def __init__(self, place: Place) -> None:
         self.place, self._exchanges = place, 0
-        addresses = [f"{place.address}:{place.port + i}" for i in range(place.size)]
+        gpus = tf.config.list_physical_devices("GPU")
+        tf.config.set_visible_devices(gpus[place.local_rank : place.local_rank + 1], "GPU")
+        cluster = {"worker": addresses(place)}
         task = {"type": "worker", "index": place.rank}
-        os.environ["TF_CONFIG"] = json.dumps({"cluster": {"worker": addresses}, "task": task})
+        os.environ["TF_CONFIG"] = json.dumps({"cluster": cluster, "task": task})
         self._strategy = tf.distribute.MultiWorkerMirroredStrategy()
         self._total = tf.function(self._summed, autograph=False)
 
