@@ -11,7 +11,7 @@ from dpcore.infer.assemble import assemble
 from dpcore.infer.engine import TreeEngine
 from dpcore.infer.evaluator import Evaluator
 from dpcore.neighbours.selection import Selection
-from dpcore.neighbours.sizes import RecurringSizes
+from dpcore.neighbours.sizes import FewSizes, RecurringSizes
 
 
 class Counting:
@@ -115,3 +115,23 @@ def test_slow_growth_compiles_seldom(framework):
     for frame in trajectory(60, start=1.0, thinning=0.25):
         evaluator.predict([frame])
     assert adapter.traces <= 3
+
+
+@pytest.mark.parametrize("together", [1, 12])
+def test_batches_of_all_sizes_have_few_shapes(together):
+    """What a training compiles for whose steps have molecules of 3 to 30 atoms of some of three types."""
+    rng, sizes, shapes = np.random.default_rng(1), FewSizes(), []
+    numbers = [rng.multinomial(n, (0.6, 0.3, 0.1)) for n in rng.integers(3, 31, 40)]
+    frames = [
+        Frame(rng.uniform(0, 1.5 * sum(n) ** (1 / 3), (sum(n), 3)), np.repeat(range(3), n))
+        for n in numbers
+    ]
+    for _ in range(400):
+        drawn = [frames[i] for i in rng.integers(len(frames), size=together)]
+        found = assemble(drawn, [Selection(2.5, (30, 30, 30))], sizes)
+        batch = next(found.batches(centres=10_000))
+        shapes.append((len(batch.frame), *(b.index.shape for b in blocks(batch))))
+        real = sum(int(block.count.sum()) for block in blocks(batch))
+        assert real == sum(found.edges[0].count.sum(axis=1))
+    assert len(set(shapes)) <= 15
+    assert len(set(shapes[200:]) - set(shapes[:200])) <= 4

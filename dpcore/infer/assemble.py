@@ -1,8 +1,9 @@
 """From frames to batches."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from dpcore.infer.edges import edges_of
 from dpcore.neighbours.edges import Edges, fill_block
 from dpcore.neighbours.search import Wrapped, usable_input
 from dpcore.neighbours.selection import Selection
-from dpcore.neighbours.sizes import Sizes
+from dpcore.neighbours.sizes import Name, Need, Sizes
 from dpcore.registry import kernels
 
 Ints = NDArray[np.int64]
@@ -65,17 +66,22 @@ class Assembly:
         return out
 
     def _batch(self, start: int, stop: int) -> Batch:
-        natoms = self.sizes.axis(("atom",), len(self.types) + 1)
-        nframes = self.sizes.axis(("frame",), len(self.frames) + 1)
+        groups = self._groups(start, stop)
+        lengths = self.sizes.lengths(self._needs(groups, stop - start))
+        natoms, nframes = lengths["atom",], lengths["frame",]
         counts = [np.count_nonzero(mask) for mask in self.real]
         frame = np.full(natoms, nframes - 1, np.int64)
         frame[: len(self.types)] = np.repeat(np.arange(len(counts)), counts)
         types = np.zeros(natoms, np.int64)
         types[: len(self.types)] = self.types
-        chosen = self._members(start, stop)
+        chosen = [
+            _Members(t, atoms, length)
+            for t, atoms in groups
+            if (length := lengths[_centre_axis(t)])
+        ]
         return Batch(
             groups=tuple(_group(members, natoms) for members in chosen),
-            views=tuple(self._view(number, chosen) for number in range(len(self.selections))),
+            views=tuple(self._view(n, chosen, lengths) for n in range(len(self.selections))),
             frame=frame,
             natoms=np.pad(np.array(counts, np.int64), (0, nframes - len(counts))),
             types=types,
@@ -86,55 +92,66 @@ class Assembly:
             spin=self._of_atoms("spin", natoms),
         )
 
-    def _members(self, start: int, stop: int) -> list["_Members"]:
+    def _groups(self, start: int, stop: int) -> list[tuple[int | None, Ints]]:
         """Share the centres from ``start`` to ``stop`` out by type, unless types are mixed everywhere."""
         if all(selection.mixed for selection in self.selections):
-            length = self.sizes.axis(("centre",), max(stop - start, 1))
-            return [_Members(None, np.arange(start, stop), length)]
-        chosen = []
-        for t in range(ntypes_of(self.selections)):
-            atoms = start + np.flatnonzero(self.types[start:stop] == t)
-            # A batch has a group at least, be it of padding alone.
-            needed = len(atoms) or int(start == stop and t == 0)
-            length = self.sizes.axis(("centre", t), needed)
-            if length:
-                chosen.append(_Members(t, atoms, length))
-        return chosen
+            return [(None, np.arange(start, stop))]
+        types = self.types[start:stop]
+        return [(t, start + np.flatnonzero(types == t)) for t in range(ntypes_of(self.selections))]
 
-    def _view(self, number: int, chosen: Sequence["_Members"]) -> View:
+    def _needs(self, groups: Sequence[tuple[int | None, Ints]], centres: int) -> dict[Name, Need]:
+        """Return how long the axes of a batch must be."""
+        needs: dict[Name, Need] = {
+            ("atom",): Need(len(self.types) + 1),
+            ("frame",): Need(len(self.frames) + 1),
+        }
+        for t, atoms in groups:
+            # A batch has a group at least, be it of padding alone.
+            needs[_centre_axis(t)] = Need(len(atoms) or int(not centres and not t))
+        for number, (selection, edges) in enumerate(zip(self.selections, self.edges, strict=True)):
+            if selection.listed:
+                total = sum(int(edges.count[atoms, 0].sum()) for _, atoms in groups)
+                needs["edge", number] = Need(total)
+                continue
+            kinds = (selection.most,) if selection.mixed else selection.sel
+            for (t, atoms), (kind, sel) in product(groups, enumerate(kinds)):
+                name = _neighbour_axis(selection, number, t, kind)
+                found = int(edges.count[atoms, kind].max(initial=0))
+                before = needs[name].least if name in needs else 0
+                limit = min(sel, selection.most)
+                least = limit if selection.full else max(found, before)
+                needs[name] = Need(least, limit, fixed=selection.full)
+        return needs
+
+    def _view(self, number: int, chosen: Sequence["_Members"], lengths: Mapping[Name, int]) -> View:
         selection = self.selections[number]
         if selection.listed:
-            return View(mixed=True, blocks=((self._list(number, chosen),),))
-        if selection.mixed:
-            block = self._block(number, 0, chosen, ("neighbour", number), selection.most)
+            block = self._list(number, chosen, lengths["edge", number])
             return View(mixed=True, blocks=((block,),))
+        if selection.mixed:
+            width = lengths[_neighbour_axis(selection, number, None, 0)]
+            return View(mixed=True, blocks=((self._block(number, 0, chosen, width),),))
+        kinds = range(len(selection.sel))
         return View(
             blocks=tuple(
                 tuple(
                     self._block(
-                        number, kind, [members], ("neighbour", number, members.type or 0, kind), sel
+                        number,
+                        kind,
+                        [members],
+                        lengths[_neighbour_axis(selection, number, members.type, kind)],
                     )
-                    for kind, sel in enumerate(selection.sel)
+                    for kind in kinds
                 )
                 for members in chosen
             )
         )
 
     def _block(
-        self,
-        number: int,
-        kind: int,
-        chosen: Sequence["_Members"],
-        name: tuple[str | int, ...],
-        limit: int,
+        self, number: int, kind: int, chosen: Sequence["_Members"], width: int
     ) -> Neighbours:
         """Lay out the neighbours of one kind around the centres of some groups."""
         selection, edges = self.selections[number], self.edges[number]
-        limit = min(limit, selection.most)
-        needed = max(
-            (int(edges.count[members.atoms, kind].max(initial=0)) for members in chosen), default=0
-        )
-        width = limit if selection.full else self.sizes.axis(name, needed, limit)
         length = sum(members.length for members in chosen)
         displacement = np.empty((length, width, 3), self.dtype)
         index, count = np.empty((length, width), np.int64), np.empty(length, np.int64)
@@ -155,12 +172,11 @@ class Assembly:
             )
         return Neighbours(displacement=displacement, index=index, count=count)
 
-    def _list(self, number: int, chosen: Sequence["_Members"]) -> Neighbours:
+    def _list(self, number: int, chosen: Sequence["_Members"], length: int) -> Neighbours:
         """Lay out the neighbours around the centres of all groups as a list of edges."""
         selection, edges = self.selections[number], self.edges[number]
         atoms = np.concatenate([members.atoms for members in chosen])
         counts, total = edges.count[atoms, 0], int(edges.count[atoms, 0].sum())
-        length = self.sizes.axis(("edge", number), total)
         displacement = np.full((length, 3), (selection.rcut, 0.0, 0.0), self.dtype)
         index, centre = np.zeros(length, np.int64), np.zeros(length, np.int64)
         before = np.cumsum(counts) - counts
@@ -223,6 +239,14 @@ class _Members:
     type: int | None
     atoms: Ints
     length: int
+
+
+def _centre_axis(group: int | None) -> Name:
+    return ("centre",) if group is None else ("centre", group)
+
+
+def _neighbour_axis(selection: Selection, number: int, group: int | None, kind: int) -> Name:
+    return ("neighbour", number) if selection.mixed else ("neighbour", number, group or 0, kind)
 
 
 def _group(members: _Members, natoms: int) -> Group:

@@ -53,7 +53,7 @@ class Dense(Module, name="dense"):
         """
         y = namespace(x).matmul(x, self.weight)
         y = self.activated(y if self.bias is None else y + self.bias)
-        return y + self.copies(x) if self.adds_input else y
+        return self.plus_input(y, x) if self.adds_input else y
 
     def activated(self, z: Any) -> Any:
         """Return ``φ(z)``, scaled by the timestep."""
@@ -65,6 +65,16 @@ class Dense(Module, name="dense"):
         """Whether the layer adds its input."""
         n_in, n_out = shape(self.weight)
         return self.resnet and n_out in {n_in, 2 * n_in}
+
+    def plus_input(self, y: Any, x: Any) -> Any:
+        """Return ``y`` with the input added as often as the layer adds it."""
+        n_in, n_out = shape(self.weight)
+        if n_out == n_in:
+            return y + x
+        # Derivatives of copies side by side would be copied again, part by part.
+        xp, sizes = namespace(x), shape(y)
+        both = xp.reshape(y, (*sizes[:-1], 2, n_in)) + xp.expand_dims(x, axis=-2)
+        return xp.reshape(both, sizes)
 
     def copies(self, x: Any) -> Any:
         """Return the input as often as it is added."""
