@@ -12,8 +12,8 @@ from train_inputs import changed
 
 from dpcore import registry, tree
 from dpcore.settings.read import read_input
-from dpcore.train.beginning import Start
 from dpcore.train.run import prepare
+from dpcore.train.start import Start
 
 TYPES = np.array([0, 1, 1, 0])
 NAMES = ("A", "B")

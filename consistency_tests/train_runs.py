@@ -5,8 +5,8 @@ from made_data import frames_of, write_system
 
 from dpcore.registry import backend
 from dpcore.settings.read import read_input
-from dpcore.train.beginning import Start
 from dpcore.train.run import prepare
+from dpcore.train.start import Start
 
 DESCRIPTOR = {
     "type": "se_atten",

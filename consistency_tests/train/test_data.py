@@ -389,8 +389,12 @@ def test_labels_that_are_needed(tmp_path, caplog):
         DPError, match=r"b/set\.000: no energy, which the loss needs; add energy\.npy"
     ):
         data.check_labels([Wanted("energy", "frame", needed=True)])
-    data.check_labels([Wanted("energy", "frame"), Wanted("virial", "frame", 9)])
+    force = Wanted("force", "atom", 3)
+    data.check_labels([Wanted("energy", "frame"), force, Wanted("virial", "frame", 9)])
     assert "no system has virial" in caplog.text
+    assert "1 of 2 systems lack energy, which does not count there" in caplog.text
+    with pytest.raises(DPError, match="b: has none of energy, virial, of which the loss needs one"):
+        data.check_labels([Wanted("energy", "frame"), Wanted("virial", "frame", 9)])
     with pytest.raises(
         DPError, match="no system has virial or atom_ener, of which the loss needs one"
     ):

@@ -153,6 +153,13 @@ def test_numbers_of_the_same_model(wet, tmp_path):
     assert all(np.array_equal(x, old[place]) for place, x in new.items())
 
 
+def test_numbers_of_a_model_with_types_in_another_order(wet, tmp_path):
+    path = trained(wet, tmp_path)
+    names = format_of(path).read(path).model.type_map
+    with pytest.raises(DPError, match=r"is for the types .*; both must agree in their order"):
+        begun(single(wet, names[::-1]), model=path)
+
+
 def test_models_that_are_built_otherwise(wet, tmp_path):
     path = trained(wet, tmp_path)
     wide = single(wet, fitting_net=FITTING | {"neuron": [7]})

@@ -1,5 +1,8 @@
 """Branches that are trained together: what they share, whose turn it is, and the files of them."""
 
+import json
+from pathlib import Path
+
 import numpy as np
 import pytest
 from train_runs import DESCRIPTOR, FITTING, begun, done, model_of, several, write_atoms
@@ -176,6 +179,9 @@ def test_commands(folders, capsys, tmp_path):
     of_branch = capsys.readouterr().out
     assert main(["test", "-m", "wet.dp", "-s", folders["wet"]]) == 0
     assert capsys.readouterr().out == of_branch
+    parity = ["parity", "again.dp", "-s", folders["wet"], "--backends", "numpy"]
+    assert main([*parity, "--head", "water", "--json", "parity.json"]) == 0
+    assert json.loads(Path("parity.json").read_text())["model"]["branch"] == "wet"
     assert main(["test", "-m", "again.dp", "-s", folders["wet"]]) == 1
     assert "choose a branch" in capsys.readouterr().err
     bias = ["-b", "1", "2", "-o", "set.dp", "--head", "dry"]

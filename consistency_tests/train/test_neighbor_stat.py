@@ -187,9 +187,21 @@ def test_command_refuses(tmp_path, capsys):
 
     assert "no two atoms are within 0.5 Å; take a larger -r" in complaint("-r", "0.5")
     assert "atoms of B" in complaint("-r", "2", "-t", "A")
+    write_system(tmp_path / "other", frames, ["A", "B"], {})
     (tmp_path / "star" / "type_map.raw").unlink()
     assert "star: does not name its types" in complaint("-r", "2")
     assert main(["neighbor-stat", "-s", str(tmp_path), "-r", "2", "-t", "A", "B"]) == 0
+
+
+def test_types_without_names(tmp_path, capsys):
+    """Data of numbered types alone are as good as others, where no names contradict them."""
+    for name in ("star", "other"):
+        write_system(tmp_path / name, frames_of([STAR], [0, 1, 1, 1, 1]), ["A", "B"], {})
+        (tmp_path / name / "type_map.raw").unlink()
+    assert main(["neighbor-stat", "-s", str(tmp_path), "-r", "2"]) == 0
+    said = capsys.readouterr()
+    assert said.out.splitlines()[0] == "type_map: Type_0 Type_1"
+    assert "they are called Type_0 Type_1" in said.err
 
 
 def test_the_shortest_distance_goes_along(tmp_path, capsys):

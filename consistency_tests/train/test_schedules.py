@@ -80,6 +80,7 @@ def test_factor_for_several_processes() -> None:
         ("exp", {"stop_lr_ratio": 2.0}, r"learning_rate\.stop_lr_ratio: the rate ends"),
         ("exp", {"stop_lr": -1.0}, r"learning_rate\.stop_lr: the rate ends at -1\.0"),
         ("exp", {"warmup_steps": -1}, r"learning_rate\.warmup_steps: -1"),
+        ("exp", {"warmup_ratio": 1.0}, r"learning_rate\.warmup_ratio: 1\.0; it is below 1"),
         ("exp", {"scale_by_worker": "cubic"}, r"learning_rate\.scale_by_worker: 'cubic'"),
         ("exp", {"decay_steps": 0}, r"learning_rate\.decay_steps: 0; it is above 0"),
         ("exp", {"decay_rate": 1.1}, r"learning_rate\.decay_rate: 1\.1"),
@@ -95,10 +96,21 @@ def test_settings_without_meaning_are_refused(
         SCHEDULES[kind](**{"start_lr": 1e-3, **settings})
 
 
-@pytest.mark.parametrize("settings", [{"warmup_steps": 10}, {"warmup_ratio": 1.0}])
-def test_a_warm_up_that_takes_all_steps_is_refused(settings: dict[str, Any]) -> None:
-    with pytest.raises(DPError, match=r"the warm-up takes 10 steps of 10; make it shorter"):
-        SCHEDULES["exp"](start_lr=1e-3, **settings).check(10)
+@pytest.mark.parametrize("kind", sorted(SCHEDULES))
+@pytest.mark.parametrize("warmup", [10, 5000])
+def test_a_run_may_end_before_its_warm_up(kind: str, warmup: int) -> None:
+    schedule = SCHEDULES[kind](start_lr=1e-3, warmup_steps=warmup, warmup_start_factor=0.2)
+    schedule.check(10)
+    whole = schedule.with_(warmup_steps=10_000)
+    assert whole.rate(2500, 20_000) == pytest.approx(4e-4)
+    for step in (0, 1, 9, 10):
+        line = 1e-3 * (0.2 + 0.8 * step / warmup)
+        assert schedule.rate(step, 10) == pytest.approx(line, rel=1e-14)
+    told = schedule.remark(10)
+    assert told is not None
+    assert told.startswith(f"learning_rate.warmup_steps: the warm-up takes {warmup} steps and")
+    assert schedule.remark(warmup + 1) is None
+    assert schedule.with_(warmup_steps=0).remark(0) is None
 
 
 def test_a_rate_that_reaches_zero_too_early_is_refused() -> None:

@@ -8,8 +8,12 @@ import pytest
 from example_models import EXAMPLES
 from made_data import Made, frames_of
 
+from dpcore import registry
 from dpcore.errors import DPError
 from dpcore.frames import Frame
+from dpcore.infer.engine import TreeEngine
+from dpcore.infer.evaluator import Evaluator
+from dpcore.models import FrozenModel, LinearModel
 from dpcore.settings import build_model
 from dpcore.train.statistics import StatFile, statistics_of, with_statistics
 from dpcore.train.statistics.environment import normalised_in
@@ -180,6 +184,34 @@ def test_parts_are_told_of_their_own_types():
     assert (second.dstd[1] == 0.1).all()
 
 
+@pytest.mark.parametrize("weights", ["mean", [2.0, 0.5]])
+def test_no_bias_is_fitted_to_what_frozen_parts_predict(weights):
+    """A sum of models that are used as they are stays as it is; what is trained beside them gets the rest."""
+    rng = np.random.default_rng(7)
+    frames = [
+        frame
+        for types in ([0, 1, 1], [0, 0, 1], [1, 1, 0])
+        for frame in frames_of(rng.uniform(0, 2, (1, 3, 3)), types)
+    ]
+    first, second = (
+        FrozenModel.of(model_of().with_(out_bias=np.array([[[3.0], [bias]]])), "part.dp")
+        for bias in (-5.0, 11.0)
+    )
+    names = first.type_map
+    both = LinearModel.create(models=(first, second), type_map=names, weights=weights)
+    half = LinearModel.create(models=(model_of(), first), type_map=names, weights=weights)
+    alone = LinearModel.create(models=(first,), type_map=names, weights=(half.factors[1],))
+    engine = Evaluator(alone, TreeEngine(alone, registry.backend("numpy")))
+    known = [float(np.squeeze(found["energy"])) for found in engine.predict(frames)]
+    rest = [np.array([4.0, -9.0])[frame.types].sum() for frame in frames]
+    labels = [{"energy": np.array([a + b])} for a, b in zip(known, rest, strict=True)]
+    data = Made("a", frames, labels)
+    np.testing.assert_allclose(trained(half, data).out_bias[0, :, 0], [4.0, -9.0], rtol=1e-9)
+    assert leaves(trained(both, data)).keys() == leaves(both).keys()
+    for path, leaf in leaves(both).items():
+        np.testing.assert_array_equal(leaves(trained(both, data))[path].value, leaf.value)
+
+
 OUTPUTS = {
     "energy": ({}, {}, "energy"),
     "rcond": ({"rcond": 0.4}, {}, "energy"),
@@ -323,18 +355,6 @@ def test_sums_add_up():
     np.testing.assert_allclose(whole.deviation(), rows.std(axis=0))
     heavier = Sums.of_columns(rows[:7]) + Sums.of_columns(rows[7:]).weighted(2.0)
     np.testing.assert_allclose(heavier.mean(), np.concatenate([rows, rows[7:]]).mean(axis=0))
-
-
-def test_statistics_of_shared_descriptors():
-    first, second = energies(), Made("more", frames_of([[[0, 0, 0], [1, 1, 1]]] * 2, [0, 1]))
-    model = model_of()
-    one, two, both = (
-        statistics_of(model, data, every) for data in ([first], [second], [first, second])
-    )
-    for merged, whole in ((one.merged(two), both), (one.merged(two, 0.0), one)):
-        found, expected = (with_statistics(model, s).descriptor for s in (merged, whole))
-        np.testing.assert_allclose(found.davg, expected.davg)
-        np.testing.assert_allclose(found.dstd, expected.dstd)
 
 
 def test_types_that_occur():

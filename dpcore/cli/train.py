@@ -2,14 +2,19 @@
 
 import argparse
 import logging
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dpcore.cli.backends import chosen_backend
 from dpcore.cli.logs import say
+from dpcore.errors import DPError, is_out_of_memory
 
 if TYPE_CHECKING:
+    from dpcore.backend.adapter import Adapter
     from dpcore.train.input import TrainInput
+    from dpcore.train.start import Start
+    from dpcore.train.workers import Workers
 
 log = logging.getLogger(__name__)
 
@@ -35,6 +40,26 @@ def add_parser(subparsers: Any, parents: list[argparse.ArgumentParser]) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("INPUT", help="the input file, JSON or YAML")
+    _add_beginning(parser)
+    parser.add_argument(
+        "-o",
+        "--output",
+        default="out.json",
+        metavar="FILE",
+        help="where the input is written with all defaults filled in (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--skip-neighbor-stat",
+        action="store_true",
+        help="do not look through the data for the most neighbours and the closest atoms first",
+    )
+    parser.add_argument(
+        "--device", metavar="NAME", help="where to compute (default: the backend's choice)"
+    )
+
+
+def _add_beginning(parser: argparse.ArgumentParser) -> None:
+    """Add what a run begins with."""
     one = parser.add_mutually_exclusive_group()
     one.add_argument(
         "-r",
@@ -72,19 +97,10 @@ def add_parser(subparsers: Any, parents: list[argparse.ArgumentParser]) -> None:
         help="with --finetune: descriptor and fitting have the settings of the model, whatever the input says",
     )
     parser.add_argument(
-        "-o",
-        "--output",
-        default="out.json",
-        metavar="FILE",
-        help="where the input is written with all defaults filled in (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--skip-neighbor-stat",
+        "--force-load",
         action="store_true",
-        help="do not look through the data for the most neighbours and the closest atoms first",
-    )
-    parser.add_argument(
-        "--device", metavar="NAME", help="where to compute (default: the backend's choice)"
+        help="with --init-model or --finetune: parameters that the model lacks begin anew; without it they are an "
+        "error",
     )
 
 
@@ -95,16 +111,15 @@ def run(args: argparse.Namespace) -> int:
         DPError: an input, data or files that do not fit each other.
     """
     from dpcore.settings.read import read_input
-    from dpcore.train.beginning import Start
+    from dpcore.train.beginning import with_script
     from dpcore.train.checkpoints import newest
-    from dpcore.train.loop import Interrupted
-    from dpcore.train.run import prepare
+    from dpcore.train.start import Start
     from dpcore.train.workers import Place, meet
 
     told = read_input(args.INPUT)
     adapter = _adapter(args)
     place = Place.from_environment()
-    model = args.init_model or args.init_frz_model
+    model = args.init_frz_model if args.init_model is None else args.init_model
     start = Start(
         restart=None if args.restart is None else newest(args.restart),
         model=None if model is None else newest(model),
@@ -112,20 +127,43 @@ def run(args: argparse.Namespace) -> int:
         head=args.model_branch,
         script=args.use_pretrain_script,
         count=not args.skip_neighbor_stat,
+        force=args.force_load,
     )
+    told, start = with_script(told, start), replace(start, script=False)
     workers = meet(adapter, place, args.device)
     if place.rank == 0:
         _write_inputs(told, Path(args.output))
-    training = prepare(told, adapter, args.device, start, workers)
+    else:  # what the others find is the same
+        logging.getLogger("dpcore").setLevel(logging.ERROR)
+    try:
+        return _train(told, adapter, args.device, start, workers)
+    except Exception as error:
+        if isinstance(error, DPError) or not is_out_of_memory(error):
+            raise
+        text = " ".join(str(error).split()) or "no details"
+        raise DPError(
+            f"out of memory ({text}): the frames of a step do not fit; lower training_data.batch_size, or rcut and "
+            "sel of the descriptor"
+        ) from error
+
+
+def _train(
+    told: "TrainInput", adapter: "Adapter", device: str | None, start: "Start", workers: "Workers"
+) -> int:
+    """Take all steps, and return the exit code."""
+    from dpcore.train.loop import Interrupted
+    from dpcore.train.run import prepare
+
+    training = prepare(told, adapter, device, start, workers)
     _say_what(training, adapter)
     try:
         training.go()
     except Interrupted as stopped:
         log.warning("%s; %s", stopped, training.summary)
         return 128 + stopped.signal
-    if place.rank == 0:
+    if workers.place.rank == 0:
         log.info("%s", training.summary)
-    say(f"{training.newest}")
+        say(f"{training.newest}")
     return 0
 
 
@@ -158,7 +196,7 @@ def _say_what(training: Any, adapter: Any) -> None:
         "%s %s on %s: %d parameters, %d frames of %d systems, %d steps",
         adapter.name,
         adapter.version(),
-        loop.device,
+        "cpu" if loop.device is None else loop.device,
         loop.layout.length,
         sum(each.nframes for each in data),
         sum(len(each.sources) for each in data),

@@ -68,6 +68,10 @@ _PER_ATOM = {
     "atom_pref": 1,
     "atom_weight": 1,
 }
+# Lengths, of which double precision leaves nothing for a bond beyond this, Å; and other values, which single
+# precision holds no more.
+_LONGEST, _LARGEST = 1e12, 1e30
+_LENGTHS = ("coord", "box")
 _ANY = Kind("frame")
 _KINDS = (
     {name: Kind("frame", width) for name, width in _PER_FRAME.items()}
@@ -128,18 +132,26 @@ def frame_shape(name: str, item: Item, nframes: int, natoms: int) -> tuple[int, 
     return shape
 
 
-def check_finite(values: Array, where: str, first: int = 0) -> None:
-    """Refuse frames with values that are not finite.
+def largest(name: str) -> float:
+    """Return what the values of an array may be at most."""
+    return _LONGEST if name in _LENGTHS else _LARGEST
+
+
+def check_finite(values: Array, where: str, first: int = 0, most: float = _LARGEST) -> None:
+    """Refuse frames with values that are not finite, or beyond all bounds.
 
     Args:
         values: the values of some frames, ``(frame, ...)``.
         where: where they are stored.
         first: number of the first frame, for the message.
+        most: what they may be at most, see :func:`largest`.
 
     Raises:
-        DPError: a value is nan or inf.
+        DPError: a value is nan, inf or larger.
     """
-    good = np.isfinite(values).reshape(values.shape[0], -1).all(axis=1)
+    good = (np.abs(values) <= most).reshape(values.shape[0], -1).all(axis=1)
     if not good.all():
-        frame = first + int(np.argmin(good))
-        raise DPError(f"{where}: frame {frame} holds nan or inf; correct or remove the frame")
+        place = int(np.argmin(good))
+        far = np.isfinite(values[place]).all()
+        what = f"values beyond {most:g}" if far else "nan or inf"
+        raise DPError(f"{where}: frame {first + place} holds {what}; correct or remove the frame")

@@ -7,7 +7,7 @@ from math import prod
 import numpy as np
 from numpy.typing import NDArray
 
-from dpcore.data.labels import check_finite, frame_count, frame_shape
+from dpcore.data.labels import check_finite, frame_count, frame_shape, largest
 from dpcore.data.stored import Frames, Item, Stored
 from dpcore.data.system import Array, other_spelling
 from dpcore.errors import DPError
@@ -23,11 +23,13 @@ class Column:
         item: the stored array.
         shape: shape of one frame.
         nframes: number of frames.
+        most: what values may be at most.
     """
 
     item: Item
     shape: tuple[int, ...]
     nframes: int
+    most: float
 
     def all(self) -> Array:
         """Read all frames, ``(frame, ...)``.
@@ -36,7 +38,7 @@ class Column:
             DPError: a value is not finite, or the array cannot be read.
         """
         values = np.asarray(self.item.whole(), np.float64).reshape(self.nframes, *self.shape)
-        check_finite(values, self.item.where)
+        check_finite(values, self.item.where, most=self.most)
         return values
 
     def some(self, start: int, stop: int) -> Array:
@@ -48,7 +50,7 @@ class Column:
         width = prod(self.shape)
         values = self.item.flat(start * width, stop * width).astype(np.float64)
         shaped: Array = values.reshape(stop - start, *self.shape)
-        check_finite(shaped, self.item.where, start)
+        check_finite(shaped, self.item.where, start, self.most)
         return shaped
 
 
@@ -110,8 +112,11 @@ def cells(box: Array, where: str, first: int = 0) -> Array:
 
 def is_flat(cell: Array) -> NDArray[np.bool_]:
     """Return whether cells, ``(..., 3, 3)``, have no volume."""
-    edges = np.linalg.norm(cell, axis=-1).prod(axis=-1)
-    return np.asarray(np.abs(np.linalg.det(cell)) <= 1e-10 * edges)
+    # In units of the longest component no product of them overflows.
+    longest = np.abs(cell).max(axis=(-2, -1), keepdims=True)
+    scaled = cell / np.where(longest > 0, longest, 1.0)
+    edges = np.linalg.norm(scaled, axis=-1).prod(axis=-1)
+    return np.asarray(np.abs(np.linalg.det(scaled)) <= 1e-10 * edges)
 
 
 def _part(frames: Frames, stored: Stored, names: Collection[str] | None) -> Part:
@@ -123,10 +128,10 @@ def _part(frames: Frames, stored: Stored, names: Collection[str] | None) -> Part
         found = f"{types.size} types where {nframes} frames of {natoms} atoms need"
         raise DPError(f"{types.where}: {found} {nframes * natoms}; pad frames with type -1")
     columns = {
-        name: Column(item, frame_shape(name, item, nframes, natoms), nframes)
+        name: Column(item, frame_shape(name, item, nframes, natoms), nframes, largest(name))
         for name, item in items.items()
     }
-    own = None if types is None else Column(types, (natoms,), nframes)
+    own = None if types is None else Column(types, (natoms,), nframes, largest(TYPES))
     return Part(frames.path, nframes, columns, own)
 
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from dpcore.data.assemble import Whole, join
 from dpcore.data.atom_types import model_types
-from dpcore.data.labels import frame_shape
+from dpcore.data.labels import frame_shape, largest
 from dpcore.data.parts import is_flat
 from dpcore.data.stored import Held
 from dpcore.data.system import Array, System, Types, other_spelling
@@ -115,6 +115,9 @@ def labelled(
             arrays[name] = values.astype(np.float64).reshape(shape)
             if not np.isfinite(arrays[name]).all():
                 raise DPError(f"{item.where}: holds nan or inf; correct or remove the frame")
+            if not (np.abs(arrays[name]) <= largest(name)).all():
+                most = f"values beyond {largest(name):g}"
+                raise DPError(f"{item.where}: holds {most}; correct or remove the frame")
     if "box" in arrays:
         arrays["box"] = arrays["box"].reshape(3, 3)
         if all(record.pbc) and is_flat(arrays["box"]):

@@ -121,6 +121,10 @@ def as_numbers(item: Item) -> Array:
     return np.asarray(item.whole(), dtype=np.float64)
 
 
+# More types than any numbering has, and few enough to be counted.
+_MOST_TYPES = 1 << 16
+
+
 def as_types(item: Item, lowest: int, first: int = 0) -> Types:
     """Return atom types as integers.
 
@@ -133,7 +137,7 @@ def as_types(item: Item, lowest: int, first: int = 0) -> Types:
         DPError: for a value that is no integer or lies below ``lowest``.
     """
     values = as_numbers(item)
-    bad = ~np.isfinite(values) | (values != np.floor(values)) | (values < lowest)
+    bad = (values != np.floor(values)) | ~(values >= lowest) | ~(values < _MOST_TYPES)
     if bad.any():
         place = np.argwhere(bad)[0]
         found = f"{atom_place(place, first)} has type {values[tuple(place)]:g}"

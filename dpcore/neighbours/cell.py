@@ -10,6 +10,8 @@ from dpcore.errors import DPError
 
 _FLATTEST = 1e-8
 """Smallest volume of a usable cell, in units of the product of its edge lengths."""
+_DENSEST = 100.0
+"""Most atoms in a volume, 1/Å^3; matter has less than a hundredth of it."""
 
 
 @dataclass(frozen=True)
@@ -140,4 +142,22 @@ def check_coordinates(coord: NDArray[np.float64], frame: int) -> None:
         raise DPError(
             f"frame {frame}, atom {atom}: the position {coord[atom].tolist()} is not finite;"
             " every coordinate must be a finite number in Å: correct or drop the frame"
+        )
+
+
+def check_density(natoms: int, box: Box, frame: int) -> None:
+    """Refuse more atoms than a cell can hold, whose neighbours would be without number.
+
+    Args:
+        natoms: Number of atoms.
+        box: The cell.
+        frame: Number of the frame, for the message.
+
+    Raises:
+        DPError: There are more than 100 atoms in a cubic ångström of a periodic cell.
+    """
+    if box.pbc.all() and natoms > _DENSEST * volume(box.cell):
+        raise DPError(
+            f"frame {frame}: {natoms} atoms in a cell of {volume(box.cell):.3g} Å^3; check that the cell"
+            " is in Å and has the right shape"
         )

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from dpcore.errors import DPError
-from dpcore.neighbours.cell import Box, check_coordinates, usable_box
+from dpcore.neighbours.cell import Box, check_coordinates, check_density, usable_box
 from dpcore.neighbours.images import Bins, Floats, Indices, Near, images_of
 
 _MARGIN = 1e-12
@@ -97,7 +97,7 @@ def usable_input(
         The positions in one piece, and the box.
 
     Raises:
-        DPError: A shape, a number that is not finite or a flat cell is not usable.
+        DPError: A shape, a number that is not finite, or a cell that is flat or too small, is not usable.
     """
     places = np.ascontiguousarray(coord, dtype=np.float64)
     if places.ndim != 2 or places.shape[1] != 3:
@@ -105,7 +105,9 @@ def usable_input(
     if not (np.isfinite(cutoff) and cutoff > 0):
         raise DPError(f"frame {frame}: the cutoff is {cutoff} Å; give a positive finite number")
     check_coordinates(places, frame)
-    return places, usable_box(cell, pbc, frame)
+    box = usable_box(cell, pbc, frame)
+    check_density(len(places), box, frame)
+    return places, box
 
 
 def candidates(coord: Floats, box: Box, cutoff: float) -> Iterator[Candidates]:

@@ -7,11 +7,15 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, TypeGuard
 
 from dpcore.errors import DPError, suggest
-from dpcore.settings.checks import OneOf
+from dpcore.settings.checks import OneOf, Seed, Widths
 from dpcore.tree import Module, Settings, check_kinds
 
 if TYPE_CHECKING:
     from dargs import Argument
+
+
+# What is checked by the name of a setting, which means the same in all modules.
+_CHECKS = {"neuron": Widths(), "seed": Seed()}
 
 
 def arguments(cls: type[Module], **defaults: Any) -> list["Argument"]:
@@ -47,7 +51,7 @@ def _argument(field: "dc.Field[Any]", hint: Any, defaults: Mapping[str, Any]) ->
         about |= {} if is_group(hint) or required else {"default": None}
         kinds = [dict] if is_group(hint) else [dict, None]
         return Argument(field.name, kinds, arguments(group), **about)
-    about["extra_check"] = field.metadata.get("check") or _choice(hint)
+    about["extra_check"] = field.metadata.get("check") or _CHECKS.get(field.name) or _choice(hint)
     default = defaults.get(field.name, None if required else field.default)
     if not field.metadata.get("unset"):
         about["default"] = _plain(default)
@@ -58,7 +62,8 @@ def seed_argument() -> "Argument":
     """Return the definition of the seed of a component."""
     from dargs import Argument
 
-    return Argument("seed", [int, list, None], optional=True, default=None, doc="random seed")
+    kinds, about = [int, list, None], "random seed"
+    return Argument("seed", kinds, optional=True, default=None, doc=about, extra_check=Seed())
 
 
 def values_of(cls: type[Module], settings: Mapping[str, Any], where: str) -> dict[str, Any]:

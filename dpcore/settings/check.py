@@ -1,11 +1,12 @@
 """One-line errors for settings as they were written, before defaults are filled in."""
 
+import math
 import typing
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from dpcore.errors import DPError, suggest
-from dpcore.settings.checks import Refused, refusal
+from dpcore.settings.checks import Check, Refused, refusal
 
 if TYPE_CHECKING:
     from dargs import Argument, Variant
@@ -73,9 +74,20 @@ def _check_value(definition: "Argument", value: Any, where: str) -> None:
             word for kind, word in _WORDS.items() if kind in kinds and not _implied(kind, kinds)
         ]
         raise DPError(f"{where}: {value!r} is of a wrong kind; allowed: {' or '.join(order)}")
-    test: Any = definition.extra_check
+    if (problem := _unusable(value)) is not None:
+        raise DPError(f"{where}: {value!r} {problem}")
+    test = typing.cast("Check | None", definition.extra_check)
     if test is not None and not test(value):
         raise DPError(f"{where}: {test.complaint(value)}")
+
+
+def _unusable(value: Any) -> str | None:
+    """Return what is wrong with a number or a text, or with one in a list, whatever it is for."""
+    if isinstance(value, list):
+        return next((problem for item in value if (problem := _unusable(item))), None)
+    if isinstance(value, float) and not math.isfinite(value):
+        return "is not finite"
+    return "holds a null character" if isinstance(value, str) and "\0" in value else None
 
 
 def _implied(kind: Any, kinds: set[Any]) -> bool:

@@ -65,11 +65,52 @@ class NumberOrAuto:
 
     def __call__(self, value: Any) -> bool:
         """Return whether it is."""
-        return not isinstance(value, str) or _AUTO.fullmatch(value) is not None
+        if isinstance(value, str):
+            return _AUTO.fullmatch(value) is not None
+        numbers = value if isinstance(value, list) else [value]
+        return all(isinstance(n, int) and n >= 0 for n in numbers)
 
     def complaint(self, value: Any) -> str:
         """Return what it may be."""
-        return f"{value!r} is not understood; allowed: numbers, 'auto', 'auto:1.1'"
+        return f"{value!r} is not understood; allowed: numbers from 0 up, 'auto', 'auto:1.1'"
+
+
+class Seed:
+    """The value is a seed: a whole number from 0 up, or a list of them, or nothing."""
+
+    def __call__(self, value: Any) -> bool:
+        """Return whether it is."""
+        numbers = value if isinstance(value, list) and value else [value]
+        return value is None or all(isinstance(n, int) and n >= 0 for n in numbers)
+
+    def complaint(self, value: Any) -> str:
+        """Return what it may be."""
+        return f"{value!r}; a seed is a whole number from 0 up, or a list of them"
+
+
+class Widths:
+    """The value lists widths of layers."""
+
+    def __call__(self, value: Any) -> bool:
+        """Return whether it does."""
+        return all(isinstance(n, int) and n >= 0 for n in value or ())
+
+    def complaint(self, value: Any) -> str:
+        """Return what it may be."""
+        return f"{value!r}; widths are whole numbers, none below 0"
+
+
+class TypeNames:
+    """The value lists names of types, each once."""
+
+    def __call__(self, value: Any) -> bool:
+        """Return whether it does."""
+        named = all(isinstance(name, str) and name for name in value)
+        return named and len(set(value)) == len(value)
+
+    def complaint(self, value: Any) -> str:
+        """Return what it may be."""
+        return f"{value!r}; a type map lists names of types, each once, such as ['O', 'H']"
 
 
 def refusal(entry: "Argument") -> Refused | None:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 from dpcore.errors import DPError
 from dpcore.models import Model
 from dpcore.settings.arguments import canonical
+from dpcore.settings.checks import TypeNames
 from dpcore.settings.kinds import MODEL_KINDS, ModelKind
 from dpcore.settings.training_keys import refused_keys, whole_keys
 
@@ -38,7 +39,9 @@ def with_own_types(definitions: list["Argument"]) -> list["Argument"]:
     from dargs import Argument
 
     return [
-        Argument(own.name, list, optional=True, doc=own.doc) if own.name == "type_map" else own
+        Argument(own.name, list, optional=True, doc=own.doc, extra_check=TypeNames())
+        if own.name == "type_map"
+        else own
         for own in definitions
     ]
 

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,15 +12,21 @@ from dpcore.errors import DPError
 from dpcore.formats import Document
 from dpcore.frames import Frame, Prediction
 from dpcore.infer.engine import engines_of
-from dpcore.infer.head import with_head
 from dpcore.infer.whole import WholeEvaluator
 from dpcore.models import Model
-from dpcore.models.branches import MultiTask
 from dpcore.registry import format_of
-from dpcore.train.finetune import Origin, check_alike, origins
+from dpcore.train.agreement import (
+    check_branches,
+    check_sketch,
+    checkpoint,
+    remark,
+    reopened,
+    taken,
+)
+from dpcore.train.finetune import Origin, origins, scripted
 from dpcore.train.input import Branch, TrainInput
 from dpcore.train.loop import Task
-from dpcore.train.low_rank import LowRank, unchanged
+from dpcore.train.low_rank import LowRank
 from dpcore.train.parameters import Layout
 from dpcore.train.sharing import (
     Sharing,
@@ -31,53 +37,13 @@ from dpcore.train.sharing import (
     tied,
     with_case,
 )
+from dpcore.train.start import Start
 from dpcore.train.statistics import Statistics, shift_bias
-from dpcore.train.subject import Draft, Subject, drawn, opened, with_model
+from dpcore.train.subject import Draft, Subject, drawn, sketched, with_model
 from dpcore.train.turns import Turns
 from dpcore.train.update import Progress
 
 log = logging.getLogger(__name__)
-
-# Keys of a model section that do not change what a checkpoint continues.
-_FREE = frozenset(
-    {
-        "data_bias_nsample",
-        "data_stat_nbatch",
-        "data_stat_protect",
-        "finetune_head",
-        "info",
-        "model_branch_alias",
-        "seed",
-        "shared_dict",
-        "use_compile",
-    }
-)
-
-
-@dataclass(frozen=True)
-class Start:
-    """Where a run begins.
-
-    Attributes:
-        restart: a checkpoint to continue, parameters, optimizer, data and all.
-        model: a model file whose parameters are taken.
-        finetune: a model file that is trained for other data, perhaps other types.
-        head: the branch of that model to begin with; ``RANDOM`` for a new fitting.
-        script: whether the settings of that model take the place of those of the input.
-        count: whether neighbours are counted first.
-    """
-
-    restart: Path | None = None
-    model: Path | None = None
-    finetune: Path | None = None
-    head: str | None = None
-    script: bool = False
-    count: bool = True
-
-    def __post_init__(self) -> None:
-        for option, used in (("--model-branch", self.head), ("--use-pretrain-script", self.script)):
-            if used and self.finetune is None:
-                raise DPError(f"{option}: is for --finetune; leave it out")
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,13 +88,19 @@ class Beginning:
             found = tuple(
                 origins(document, start.finetune, branches, start.head, several=told.several)
             )
-            if start.script:
-                each = zip(found, branches, strict=True)
-                branches = tuple(origin.scripted(branch) for origin, branch in each)
-        drafts = [drawn(branch, count=start.count) for branch in branches]
+            found = tuple(replace(origin, force=start.force) for origin in found)
+            for origin in found:
+                if not origin.fitting:
+                    log.warning("%s: the descriptor is taken, the fitting is new", origin.path)
+        given = None if start.model is None else format_of(start.model).read(start.model)
+        sketches = [sketched(branch) for branch in branches]
+        if not (told.several or start.force):
+            check_sketch(branches[0], sketches[0], start, found, given)
+        each = zip(branches, sketches, strict=True)
+        drafts = [drawn(branch, sketch, count=start.count) for branch, sketch in each]
         subjects = _finished(told, drafts, shared)
-        if start.model is not None:
-            subjects = _taken(subjects, start.model, several=told.several)
+        if start.model is not None and given is not None:
+            subjects = taken(subjects, given, start, several=told.several)
         subjects = _tuned(subjects, drafts, found, shared, adapter)
         if start.model is None and start.finetune is None:
             _check_trained(told.branches)
@@ -136,10 +108,11 @@ class Beginning:
 
     @classmethod
     def _continued(cls, told: TrainInput, path: Path) -> "Beginning":
-        before = _checkpoint(path)
-        _check_branches(before.model, [b.name for b in told.branches], path, several=told.several)
+        before = checkpoint(path)
+        remark(told, before, path)
+        check_branches(before.model, [b.name for b in told.branches], path, several=told.several)
         subjects = tuple(
-            _reopened(branch, before, path, several=told.several) for branch in told.branches
+            reopened(branch, before, path, several=told.several) for branch in told.branches
         )
         return cls(subjects, sharings(told.links), before, told.training.seed or 0)
 
@@ -182,7 +155,7 @@ class Beginning:
         for path, value in needed.items():
             if path not in arrays or arrays[path].shape != value.shape:
                 raise DPError(
-                    f"the checkpoint's {path} does not fit: its run had another optimizer or model; use "
+                    f"--restart: the checkpoint's {path} does not fit: its run had another optimizer or model; use "
                     "--init-model to take its parameters alone"
                 )
         for task in tasks:
@@ -194,6 +167,19 @@ class Beginning:
                     )
         values = tree.arrays(fresh) | {path: arrays[path] for path in needed}
         return tree.replace(fresh, values), int(facts["step"])
+
+
+def with_script(told: TrainInput, start: Start) -> TrainInput:
+    """Return an input with the settings of a trained model in place of its own, where that is asked for.
+
+    Raises:
+        DPError: the file does not tell its settings.
+    """
+    if not start.script or start.finetune is None:
+        return told
+    document = format_of(start.finetune).read(start.finetune)
+    found = origins(document, start.finetune, told.branches, start.head, several=told.several)
+    return scripted(told, found)
 
 
 def _check_trained(branches: Sequence[Branch]) -> None:
@@ -258,8 +244,8 @@ def _tuned(
     if not found:
         return subjects
     each = zip(subjects, found, strict=True)
-    taken = [with_model(s, origin.into(s.model, s.section)) for s, origin in each]
-    together = zip(_with_shared(taken, shared), drafts, found, strict=True)
+    filled = [with_model(s, origin.into(s.model, s.section)) for s, origin in each]
+    together = zip(_with_shared(filled, shared), drafts, found, strict=True)
     return tuple(_biased(subject, draft, origin, adapter) for subject, draft, origin in together)
 
 
@@ -274,85 +260,4 @@ def _biased(subject: Subject, draft: Draft, origin: Origin, adapter: Adapter) ->
         return whole.predict(frames, atomic=False)
 
     model = shift_bias(subject.model, draft.data.sources, predict, lambda _: number)
-    return with_model(subject, model)
-
-
-def _checkpoint(path: Path) -> Document:
-    document: Document = format_of(path).read(path)
-    if document.training is None:
-        raise DPError(f"{path}: is a model, no checkpoint; take its parameters with --init-model")
-    return document
-
-
-def _check_branches(model: Model, names: Sequence[str], path: Path, *, several: bool) -> None:
-    """Refuse a file of other branches than those of the input.
-
-    Raises:
-        DPError: they differ.
-    """
-    known = list(model.names) if isinstance(model, MultiTask) else []
-    if sorted(known) != sorted(names if several else []):
-        has = f"the branches {', '.join(known)}" if known else "one model without branches"
-        needs = f"the branches {', '.join(names)}" if several else "one model"
-        raise DPError(f"{path}: has {has}, the input {needs}; take what fits with --finetune")
-
-
-def _reopened(branch: Branch, before: Document, path: Path, *, several: bool) -> Subject:
-    """Return the model of a checkpoint with its data.
-
-    Raises:
-        DPError: the input describes another model.
-    """
-    own = with_head(before, branch.name if several else None, path)
-    section = own.provenance.get("model_def_script", dict(branch.model))
-    if different := list(_differences(branch.model, section)):
-        key = f"model.model_dict.{branch.name}" if several else "model"
-        raise DPError(
-            f"{path}: was trained with another model: {key}.{f', {key}.'.join(different)}; use the input of that "
-            "run, or --init-model or --finetune"
-        )
-    facts = {"shortest": own.provenance.get("min_nbor_dist")}
-    seen = (section.get("info") or {}).get("observed_type", ())
-    assert before.training is not None
-    model = unchanged(own.model, before.training.arrays)
-    return opened(branch, dict(section), model, observed=tuple(seen), **facts)
-
-
-def _differences(mine: Any, theirs: Any, where: str = "") -> list[str]:
-    """Return what differs between two model sections, what the data tell aside."""
-    if isinstance(mine, Mapping) and isinstance(theirs, Mapping):
-        keys = [key for key in dict.fromkeys((*mine, *theirs)) if key not in _FREE]
-        inner = [(f"{where}.{key}" if where else str(key), key) for key in keys]
-        return [d for at, key in inner for d in _differences(mine.get(key), theirs.get(key), at)]
-    if isinstance(mine, str) and mine.partition(":")[0] == "auto":
-        return []
-    if where == "type_map" and mine is None:
-        return []
-    same = list(mine) == list(theirs) if _are_lists(mine, theirs) else mine == theirs
-    if same:
-        return []
-    return [f"{where} is {theirs!r} there, {mine!r} in the input"]
-
-
-def _are_lists(*values: Any) -> bool:
-    return all(isinstance(value, list | tuple) for value in values)
-
-
-def _taken(subjects: tuple[Subject, ...], path: Path, *, several: bool) -> tuple[Subject, ...]:
-    """Return subjects with the models of a file, which are the same but for their numbers.
-
-    Raises:
-        DPError: they are other models; what differs is named.
-    """
-    document: Document = format_of(path).read(path)
-    names = [subject.branch.name for subject in subjects]
-    _check_branches(document.model, names, path, several=several)
-    return tuple(
-        _replaced(subject, with_head(document, name if several else None, path).model, path)
-        for name, subject in zip(names, subjects, strict=True)
-    )
-
-
-def _replaced(subject: Subject, model: Model, path: Path) -> Subject:
-    check_alike(tree.arrays(subject.model), tree.arrays(model), path)
     return with_model(subject, model)

@@ -43,6 +43,23 @@ class Checkpoints:
         """The name that leads to the newest."""
         return self.prefix.with_name(f"{self.prefix.name}{SUFFIX}")
 
+    def check(self, where: str) -> None:
+        """Make the folders, and refuse places where nothing can be written.
+
+        Args:
+            where: key of the settings that names the place, for messages.
+
+        Raises:
+            DPError: a folder cannot be made or written to, or something else has a name that is needed.
+        """
+        for folder in {self.place, self.prefix.parent}:
+            check_folder(folder, where)
+        for name in (self.link, self.prefix.with_name("checkpoint")):
+            if name.is_dir() and (self.pointer or name == self.link):
+                raise DPError(
+                    f"{where}: {name} is a folder, and checkpoints need the name; move it"
+                )
+
     def save(self, step: int, document: Document) -> Path:
         """Write the file of a step, in one piece or not at all, and drop the oldest.
 
@@ -78,6 +95,24 @@ class Checkpoints:
         if self.pointer:
             aside.write_text(f"{target}\n", encoding="utf-8")
             aside.replace(self.prefix.with_name("checkpoint"))
+
+
+def check_folder(folder: Path, where: str) -> None:
+    """Make a folder, and refuse one that nothing can be written to.
+
+    Args:
+        folder: the folder.
+        where: key of the settings that names it, for messages.
+
+    Raises:
+        DPError: it cannot be made, or be written to.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DPError(f"{where}: the folder {folder} cannot be made: {error.strerror}") from error
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise DPError(f"{where}: the folder {folder} cannot be written to; choose another")
 
 
 def remove_leftovers(folder: Path, name: str) -> None:
@@ -118,13 +153,17 @@ def newest(given: str) -> Path:
     path = Path(given)
     if path.is_file():
         return path
+    if not path.name or path.name == "..":
+        raise DPError(
+            f"{given or 'the name of a checkpoint'}: names no file; give one, or its prefix"
+        )
     found = Checkpoints(path)
     if found.link.is_file():
         return _unlinked(found.link) or found.link
     steps = found.steps() if path.parent.is_dir() else []
     if not steps:
         raise DPError(
-            f"{given}: no such checkpoint; give a file such as {found.path(1000)} or its prefix {path}"
+            f"{given}: no such checkpoint; give a file such as model.ckpt-1000{SUFFIX} or its prefix model.ckpt"
         )
     return found.path(steps[-1])
 

@@ -89,8 +89,12 @@ class Curve:
 
     def __init__(self, path: Path, columns: Mapping[str, Columns], first: int = 0) -> None:
         self._path, self._columns = path, columns
-        kept = lines_before(path, first) if first and path.is_file() else []
-        self._write("w", "".join(kept) or self._head())
+        try:
+            kept = bool(first) and cut_before(path, first)
+        except OSError as error:
+            raise self._unwritten(error) from error
+        if not kept:
+            self._write("w", self._head())
 
     def add(self, step: int, shown: Mapping[str, Shown], rate: float) -> None:
         """Add a line.
@@ -124,26 +128,37 @@ class Curve:
             with self._path.open(mode, encoding="utf-8") as file:
                 file.write(text)
         except OSError as error:
-            raise DPError(
-                f"{self._path}: the learning curve cannot be written: {error.strerror}"
-            ) from error
+            raise self._unwritten(error) from error
+
+    def _unwritten(self, error: OSError) -> DPError:
+        return DPError(f"{self._path}: the learning curve cannot be written: {error.strerror}")
 
 
-def lines_before(path: Path, step: int) -> list[str]:
-    """Return the complete lines of a file up to the first of a step or a later one.
+def cut_before(path: Path, step: int) -> bool:
+    """Cut a file behind its last complete line before a step; what stays is not written once more.
 
     Args:
         path: a file of lines that begin with the step, or with ``#``.
         step: the step.
+
+    Returns:
+        whether a line is left.
+
+    Raises:
+        OSError: the file cannot be changed.
     """
-    kept = list[str]()
-    for line in path.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True):
-        word = line.split(maxsplit=1)[0] if line.strip() else "#"
-        known = word.startswith("#") or (word.isdecimal() and int(word) < step)
-        if not known or not line.endswith("\n"):
+    if not path.is_file():
+        return False
+    length = 0
+    for line in path.read_bytes().splitlines(keepends=True):
+        word = line.split(maxsplit=1)[0] if line.strip() else b"#"
+        known = word.startswith(b"#") or (word.isdigit() and int(word) < step)
+        if not known or not line.endswith(b"\n"):
             break
-        kept.append(line)
-    return kept
+        length += len(line)
+    with path.open("r+b") as file:
+        file.truncate(length)
+    return length > 0
 
 
 def read_curve(path: Path) -> dict[str, np.ndarray]:

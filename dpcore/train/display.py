@@ -16,9 +16,14 @@ log = logging.getLogger(__name__)
 
 Values = Mapping[str, float]
 
+_BAR = "{percentage:3.0f}%|{bar:10}| {n_fmt}/{total_fmt}"
+_NAN = float("nan")
+
 
 class Progress:
     """How far a run is and how long it takes: a line that moves on terminals, log lines elsewhere.
+
+    The line shows errors as ``f 0.11/0.12``, of training and of validation.
 
     Args:
         first: steps that were taken before.
@@ -38,9 +43,9 @@ class Progress:
             disable=quiet or not sys.stderr.isatty(),
             unit="step",
             dynamic_ncols=True,
-            bar_format=None
+            bar_format=_BAR + ", {remaining} left, {rate_fmt}{postfix}"
             if timed
-            else "{desc}{percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt}{postfix}",
+            else _BAR + "{postfix}",
         )
         self._streams = () if self._bar.disable else _above(self._bar)
 
@@ -55,13 +60,13 @@ class Progress:
         self._since, self._begun = step, now
         if self._quiet:
             return
-        words = [f"trn {_words(training)}"]
-        words += [f"val {_words(validation)}"] if validation else []
         pace = f"lr {rate:.1e}"
         if not self._bar.disable:
             # What comes last is cut off where the terminal is narrow.
-            self._bar.set_postfix_str(", ".join([pace, *words]))
+            self._bar.set_postfix_str(f"{pace}, {_pairs(training, validation or {})}")
             return
+        words = [f"trn {_words(training)}"]
+        words += [f"val {_words(validation)}"] if validation else []
         words.append(pace)
         if self._timed:
             left = duration(each * (self._total - step))
@@ -107,6 +112,18 @@ def _words(values: Values) -> str:
     return " ".join(f"{name}={x:.2e}" for name, x in found.items())
 
 
+def _pairs(training: Values, validation: Values) -> str:
+    """Return errors of training and of validation beside each other: a line has little room."""
+    said = []
+    for name in dict.fromkeys([*training, *validation]):
+        both = [
+            f"{x[name]:.3g}" for x in (training, validation) if math.isfinite(x.get(name, _NAN))
+        ]
+        short = name.replace("rmse_", "").replace("mae_", "")
+        said += [f"{short} {'/'.join(both)}"] if both else []
+    return " ".join(said)
+
+
 def duration(seconds: float) -> str:
     """Return a time such as ``1:02:03``."""
     minutes, rest = divmod(round(seconds), 60)
@@ -129,7 +146,12 @@ class TensorBoard:
             raise DPError(
                 "training.tensorboard: needs tensorboardX: pip install dpcore[tensorboard]"
             ) from error
-        self._writer = SummaryWriter(str(folder), purge_step=first + 1 if first else None)
+        try:
+            self._writer = SummaryWriter(str(folder), purge_step=first + 1 if first else None)
+        except OSError as error:
+            raise DPError(
+                f"training.tensorboard_log_dir: {folder} cannot be written to: {error.strerror}"
+            ) from error
 
     def add(self, task: str, step: int, values: Values, kind: str) -> None:
         """Add points, under names such as ``rmse_f/trn``, those of a task behind its name."""

@@ -1,5 +1,6 @@
 """Beginning with the parameters of a trained model: of the same one, or of one for other types or data."""
 
+import copy
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -13,7 +14,8 @@ from dpcore.infer.head import with_head
 from dpcore.models import Model
 from dpcore.models.branches import MultiTask
 from dpcore.settings import normalized
-from dpcore.train.input import Branch
+from dpcore.train.input import Branch, TrainInput
+from dpcore.train.learned import around, place_of_learned
 from dpcore.train.retyped import retyped
 
 log = logging.getLogger(__name__)
@@ -34,6 +36,7 @@ class Origin:
         section: its model section; empty where the file does not tell.
         fitting: whether its fitting is taken; otherwise a new one is trained.
         resumed: whether its training goes on, so that the output bias stays.
+        force: whether parameters that it lacks begin anew.
     """
 
     path: Path
@@ -41,6 +44,12 @@ class Origin:
     section: Mapping[str, Any]
     fitting: bool = True
     resumed: bool = False
+    force: bool = False
+
+    @property
+    def taken(self) -> tuple[str, ...]:
+        """The sections of the model whose parameters are taken."""
+        return ("descriptor", "fitting_net") if self.fitting else ("descriptor",)
 
     def scripted(self, branch: Branch) -> Branch:
         """Return a branch with the origin's settings of what is taken in place of its own.
@@ -55,7 +64,7 @@ class Origin:
             )
         theirs = normalized(self.section)
         changed = dict(branch.model)
-        for key in ("descriptor", *(("fitting_net",) if self.fitting else ())):
+        for key in self.taken:
             own = branch.model.get(key, {})
             kept = {"trainable": own["trainable"]} if "trainable" in own else {}
             changed[key] = theirs[key] | kept
@@ -71,19 +80,32 @@ class Origin:
         Raises:
             DPError: both are not built alike; what differs is named.
         """
-        theirs = tree.arrays(self.model)
-        if self.model.type_map != model.type_map:
+        theirs, place = tree.arrays(self.model), place_of_learned(model)
+        if place is not None and place_of_learned(self.model) is None:
+            theirs = around(self.model, model, place, self.path)
+        elif self.model.type_map != model.type_map:
             theirs = retyped(self.model, model, section, self.path)
         mine = tree.arrays(model)
         if not self.fitting:
             kept = {path: x for path, x in mine.items() if not _of_descriptor(path)}
             theirs = {p: x for p, x in theirs.items() if _of_descriptor(p)} | kept
+        if self.force:
+            theirs = forced(mine, theirs, self.path)
         check_alike(mine, theirs, self.path, " (or --use-pretrain-script)")
         return tree.replace(model, {p: theirs[p].astype(x.dtype) for p, x in mine.items()})
 
 
 def _of_descriptor(path: str) -> bool:
     return "descriptor" in path.split(".")
+
+
+def forced(mine: Mapping[str, Any], theirs: Mapping[str, Any], path: Path) -> dict[str, Any]:
+    """Return the arrays of a trained model with those of a new one that it lacks, which are told."""
+    lacking = [place for place in mine if place not in theirs]
+    if lacking:
+        more = f" and {len(lacking) - _SHOWN} more" if len(lacking) > _SHOWN else ""
+        log.warning("%s: lacks %s%s: they begin anew", path, ", ".join(lacking[:_SHOWN]), more)
+    return {**theirs, **{place: mine[place] for place in lacking}}
 
 
 def check_alike(
@@ -146,6 +168,30 @@ def origins(
     return found
 
 
+def scripted(told: TrainInput, found: Sequence[Origin]) -> TrainInput:
+    """Return an input with the settings of what is taken in place of its own.
+
+    Args:
+        told: the input.
+        found: where each branch begins.
+
+    Raises:
+        DPError: a file does not tell its settings.
+    """
+    each = zip(found, told.branches, strict=True)
+    branches = tuple(origin.scripted(branch) for origin, branch in each)
+    model = copy.deepcopy(told.settings["model"])
+    for origin, branch in zip(found, branches, strict=True):
+        section = model["model_dict"][branch.name] if told.several else model
+        for key in origin.taken:
+            named = section.get(key)
+            if isinstance(named, str):  # a shared section, perhaps with a level
+                model["shared_dict"][named.partition(":")[0]] = branch.model[key]
+            else:
+                section[key] = branch.model[key]
+    return replace(told, settings=told.settings | {"model": model}, branches=branches)
+
+
 def _origin(document: Document, path: Path, head: str) -> Origin:
     model = document.model
     if not isinstance(model, MultiTask):
@@ -155,7 +201,6 @@ def _origin(document: Document, path: Path, head: str) -> Origin:
             )
         return Origin(path, model, _section(document), fitting=head != RANDOM)
     if head in {"", RANDOM}:
-        log.warning("%s: the descriptor is taken, the fitting is new", path)
         return replace(_origin(document, path, model.names[0]), fitting=False)
     chosen = with_head(document, head, path)
     return Origin(path, chosen.model, _section(chosen))

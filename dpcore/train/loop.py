@@ -16,6 +16,7 @@ from dpcore.train.curve import Errors, Shown
 from dpcore.train.data.loader import Loader, Portion
 from dpcore.train.display import Display, numbers
 from dpcore.train.interrupts import Interrupts
+from dpcore.train.mixed_precision import Headroom
 from dpcore.train.objective import Lesson, Objective, Outcome
 from dpcore.train.pace import Pace
 from dpcore.train.parameters import Layout
@@ -166,6 +167,7 @@ class Loop:
         seed: of which task each step is one.
         timeline: notes what takes how long.
         pace: how long the steps took.
+        headroom: where derivatives are computed in a lower precision, how far they are from overflowing.
     """
 
     adapter: Adapter
@@ -183,6 +185,7 @@ class Loop:
     extras: tuple[Callable[[int, Progress], None], ...] = ()
     timeline: Timeline = field(default_factory=Untimed)
     pace: Pace = field(default_factory=Pace)
+    headroom: Headroom | None = None
     _since: dict[str, Errors] = field(default_factory=dict)
 
     def run(self) -> None:
@@ -194,7 +197,9 @@ class Loop:
         """
         if self.step >= self.rhythm.steps:
             self._save()
-        with Interrupts() as interrupts, self.display:
+        # What is not finite is looked for after each step, and ends the run with one line.
+        quiet = np.errstate(over="ignore", invalid="ignore", divide="ignore")
+        with Interrupts() as interrupts, self.display, quiet:
             while self.step < self.rhythm.steps:
                 told = self._take(interrupts)
                 if told is not None:
@@ -208,14 +213,32 @@ class Loop:
         rate, pace = task.rate.of(self.step), task.rate.pace(self.step)
         stride = (self._follow if task.pursuit else self._descend)(task, pace, rate)
         told = self._heard(interrupts)
+        outcomes = stride.outcomes
         if self._not_finite(stride) is not None:
-            self.progress = before
-            raise self._stopped(stride)
+            self.progress, outcomes = before, []
+            if not self._goes_on(stride):
+                raise self._stopped(stride)
+        elif self.headroom is not None:
+            self.headroom.follow(finite=True)
         self.step += 1
         self.pace.step(sum(each.training.waited for each in self.tasks))
         self.display.progress.step()
-        self._after(task, stride.outcomes, rate)
+        self._after(task, outcomes, rate)
         return told
+
+    def _goes_on(self, stride: Stride) -> bool:
+        """Return whether a step that overflows is left out, as it is in a lower precision a few times."""
+        # The norm is that of all processes, so that they agree.
+        if self.headroom is None or np.isfinite(stride.norm):
+            return False
+        if not self.headroom.follow(finite=False):
+            return False
+        log.warning(
+            "step %d: overflows in the lower precision and is left out; derivatives are scaled by %g from now on",
+            self.step + 1,
+            self.headroom.factor,
+        )
+        return True
 
     def _descend(self, task: Task, pace: Any, rate: float) -> Stride:
         """Take a step by the derivative of the loss."""
@@ -223,16 +246,18 @@ class Loop:
         for _ in range(self.rhythm.gather):
             portion = self._portion(task)
             with self.timeline.span("gradient"):
-                outcome = task.objective.teach(self.progress.vector, self._lesson(portion, pace))
+                lesson = self._lesson(portion, pace, self.headroom)
+                outcome = task.objective.teach(self.progress.vector, lesson)
                 gradient = outcome.gradient if gradient is None else gradient + outcome.gradient
             outcomes.append(outcome)
             portions.append(portion)
         assert gradient is not None
         with self.timeline.span("update"):
             with self.adapter.scope():
-                gradient = self.workers.mean(gradient / self.rhythm.gather)
-            numpy_rate = self.adapter.asarray(np.asarray(rate), self.device)
-            self.progress, norm = self.updater(self.progress, gradient, numpy_rate)
+                gather = self.rhythm.gather
+                gradient = self.workers.mean(gradient if gather == 1 else gradient / gather)
+                there = self.adapter.asarray(np.asarray(rate), self.device)
+            self.progress, norm = self.updater(self.progress, gradient, there)
             length = float(self.adapter.to_numpy(norm))
         return Stride(outcomes, portions, gradient, length)
 
@@ -265,7 +290,7 @@ class Loop:
         rhythm, step = self.rhythm, self.step
         if rhythm.is_looked_at(step):
             found = [self._errors(outcome) for outcome in outcomes]
-            if rhythm.is_plotted(step):
+            if rhythm.is_plotted(step) and found:
                 values = functools.reduce(operator.add, found).values()
                 self.display.plot(task.name, step, values, rate)
             for errors in found if rhythm.average or rhythm.is_shown(step) else ():
@@ -294,8 +319,9 @@ class Loop:
         drawn = np.random.default_rng([self.seed, step]).choice(len(chances), p=chances)
         return self.tasks[int(drawn)]
 
-    def _lesson(self, portion: Portion, pace: Any) -> Lesson:
-        there: Lesson = to_backend(self.adapter, Lesson.of(portion, pace), self.device)
+    def _lesson(self, portion: Portion, pace: Any, headroom: Headroom | None = None) -> Lesson:
+        factor = None if headroom is None else np.asarray(headroom.factor)
+        there: Lesson = to_backend(self.adapter, Lesson.of(portion, pace, factor), self.device)
         return there
 
     def _errors(self, outcome: Outcome) -> Errors:

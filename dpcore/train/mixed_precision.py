@@ -1,6 +1,6 @@
 """Networks whose products are computed in a lower precision than their parameters are kept in."""
 
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from typing import Any
 
 from dpcore.batch import Batch
@@ -17,6 +17,38 @@ _PLAIN = {"none", "linear"}
 
 # Smaller losses are rounding.
 _LEAST = 1e-24
+
+
+# Steps in a row that may overflow, and steps without one after which the factor is doubled.
+_PATIENCE, _PERIOD = 10, 2000
+
+
+@dataclass
+class Headroom:
+    """Makes room where derivatives overflow in a lower precision: they are multiplied by a smaller factor.
+
+    Attributes:
+        factor: on the derivatives while they are computed; they are divided by it afterwards.
+    """
+
+    factor: float = 1.0
+    _overflows: int = 0
+    _good: int = 0
+
+    def follow(self, *, finite: bool) -> bool:
+        """Halve the factor after a step that overflowed, and double it after many that did not.
+
+        Returns:
+            whether a run may go on: not if too many steps in a row overflow.
+        """
+        if finite:
+            self._overflows, self._good = 0, self._good + 1
+            if self._good % _PERIOD == 0:
+                self.factor = min(2.0 * self.factor, 1.0)
+            return True
+        self._overflows, self._good = self._overflows + 1, 0
+        self.factor *= 0.5
+        return self._overflows < _PATIENCE
 
 
 class LowerDense(Dense):

@@ -37,6 +37,7 @@ class Lesson(Tree):
         targets: what is known of them.
         pace: the learning rate over that at the start, a number.
         pairs: atoms of the largest frame whose second derivatives are known; 0 where none are.
+        headroom: factor on derivatives in a lower precision, a number, or None.
     """
 
     batch: Batch
@@ -44,9 +45,10 @@ class Lesson(Tree):
     targets: tuple[Target, ...]
     pace: Any = buffer()
     pairs: int = 0
+    headroom: Any = buffer(default=None)
 
     @classmethod
-    def of(cls, portion: Portion, pace: Any) -> Self:
+    def of(cls, portion: Portion, pace: Any, headroom: Any = None) -> Self:
         """Return the lesson of a batch, of NumPy arrays."""
         hessian = portion.targets.get("hessian")
         return cls(
@@ -55,6 +57,7 @@ class Lesson(Tree):
             targets=tuple(portion.targets.values()),
             pace=pace,
             pairs=0 if hessian is None else hessian.value.shape[1] // 9,
+            headroom=headroom,
         )
 
 
@@ -126,6 +129,8 @@ class Objective:
             if self._compute_prec is None:
                 return total, {"loss": total, **errors}
             factor = magnification(total, lesson.batch)
+            if lesson.headroom is not None:
+                factor = factor * as_type_of(lesson.headroom, factor)
             return total * factor, {"loss": total, "factor": factor, **errors}
 
         (_, found), slope = value_and_grad(self._adapter, value)(pupil.vector)

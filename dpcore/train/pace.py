@@ -41,5 +41,5 @@ class Pace:
                 said += (
                     f", {(self._last - self._first) / (self.steps - 1):.3g} s each after the first"
                 )
-            said += f", {self.waited:.3g} s of them waiting for data"
+            said += f"; {self.waited:.3g} s in all were spent waiting for data"
         return said

@@ -6,7 +6,8 @@ from dpcore.errors import DPError
 
 # Words before the colon of a batch size, and whether the number after it may be left out.
 _WORDS = {"auto": True, "max": False, "filter": False, "mixed": False, "mix": False}
-_BLOCK = re.compile(r"\s*(\d+):(\d+):([0-9.eE+-]+)\s*")
+_NUMBER = re.compile(r"0*[1-9][0-9]{0,8}")
+_BLOCK = re.compile(r"\s*(\d+):(\d+):(\d+\.?\d*(?:[eE][-+]?\d+)?|\.\d+(?:[eE][-+]?\d+)?)\s*")
 
 
 def check_batch_size(given: int | tuple[int, ...] | str, where: str) -> None:
@@ -23,7 +24,7 @@ def check_batch_size(given: int | tuple[int, ...] | str, where: str) -> None:
         return
     word, colon, number_text = given.partition(":")
     bare = not colon and _WORDS.get(word, False)
-    if word not in _WORDS or not (bare or (number_text.isdecimal() and int(number_text) > 0)):
+    if word not in _WORDS or not (bare or _NUMBER.fullmatch(number_text)):
         raise DPError(
             f"{where}: {given!r} is not understood; allowed: a number, a list of them, 'auto', 'auto:N', "
             "'max:N', 'filter:N', 'mixed:N', 'mix:N'"
@@ -39,7 +40,7 @@ def check_probabilities(style: str, given: tuple[float, ...] | None, where: str)
     if given is not None:
         certain = sum(p for p in given if p >= 0)
         short = certain < 1 - 1e-6 and all(p >= 0 for p in given)
-        if not given or certain > 1 + 1e-6 or short:
+        if not given or not certain <= 1 + 1e-6 or short:
             raise DPError(
                 f"{where}.sys_probs: {list(given)} add up to {certain:g}; 1 is needed, where those below 0 "
                 "share what is left"

@@ -8,22 +8,24 @@ from typing import Any
 
 from dpcore.backend.adapter import Adapter, to_backend
 from dpcore.models.children import is_of_frames
-from dpcore.neighbours.sizes import ExactSizes, RecurringSizes, Sizes
+from dpcore.neighbours.sizes import ExactSizes, FewSizes, RecurringSizes, Sizes
 from dpcore.train.acts import cast_of
 from dpcore.train.along import Along, all_frames, checkpoints, rhythm
-from dpcore.train.beginning import Beginning, Start
+from dpcore.train.beginning import Beginning, with_script
 from dpcore.train.curve import Columns, Curve
-from dpcore.train.data import Loader, Maker, one_batch
+from dpcore.train.data import DataSet, Loader, Maker, one_batch
 from dpcore.train.display import Display, TensorBoard
 from dpcore.train.display import Progress as Line
 from dpcore.train.input import TrainInput
 from dpcore.train.keeper import Keeper
 from dpcore.train.loop import Loop, Rate, Task
-from dpcore.train.mixed_precision import check_networks
+from dpcore.train.mixed_precision import Headroom, check_networks
 from dpcore.train.objective import Objective
 from dpcore.train.parameters import Layout
 from dpcore.train.pursuit import Pursuit
 from dpcore.train.schedules import Schedule
+from dpcore.train.seeds import seeded
+from dpcore.train.start import Start
 from dpcore.train.subject import Subject
 from dpcore.train.turns import Turns
 from dpcore.train.update import Progress, Updater
@@ -108,7 +110,7 @@ class Bench:
     def sizes(self) -> Sizes:
         """How far batches are padded."""
         if self.adapter.capabilities.jit:
-            return RecurringSizes()
+            return FewSizes()
         return RecurringSizes(exported=True) if self.compiled else ExactSizes()
 
 
@@ -131,7 +133,9 @@ def prepare(
     Raises:
         DPError: settings, data or files that do not fit each other.
     """
-    beginning = Beginning.of(told, start or Start(), adapter)
+    start = start or Start()
+    told = seeded(with_script(told, start), 1 if workers is None else workers.place.size)
+    beginning = Beginning.of(told, start, adapter)
     compiled = told.training.enable_compile and adapter.capabilities.compile_on_request
     mixed = told.training.mixed_precision
     lower = None if mixed is None else mixed.compute_prec
@@ -158,6 +162,7 @@ def prepare(
         tasks = tuple(replace(t, pursuit=_pursuit(told, s, bench, updater)) for t, s in each)
     along = Along()
     if bench.is_chief:
+        _check_last(told, keeper, steps)
         place = (adapter, bench.device)
         frames = partial(
             all_frames,
@@ -184,8 +189,20 @@ def prepare(
         seed=seed,
         extras=along.extras,
         timeline=along.timeline,
+        headroom=None if mixed is None else Headroom(),
     )
     return Run(told, beginning.subjects, loop, keeper, along)
+
+
+def _check_last(told: TrainInput, keeper: Keeper, steps: int) -> None:
+    """Refuse places where no checkpoint can be written, and tell of what a run is in vain for."""
+    for files in filter(None, (keeper.files, keeper.averages)):
+        files.check("training.save_dir" if told.training.save_dir else "training.save_ckpt")
+    if not keeper.layout.length:
+        log.warning("model: nothing of it is trained; its parameters stay as they are")
+    for note in dict.fromkeys(branch.schedule.remark(steps) for branch in told.branches):
+        if note is not None:
+            log.warning(note)
 
 
 def _nothing(step: int, progress: Progress) -> None:
@@ -208,13 +225,13 @@ def _task(subject: Subject, bench: Bench, layout: Layout, seed: int, turns: Turn
         compiled=compiled,
     )
     in_parts = is_of_frames(subject.model)
-    maker = partial(
-        Maker.of,
-        model=subject.model,
-        wanted=subject.wanted,
-        layout=one_batch(() if in_parts else subject.model.selections, bench.sizes),
-        cast=cast_of(subject.model, lambda: bench.sizes) if in_parts else None,
-    )
+
+    def maker(data: DataSet) -> Maker:
+        # Threads that shared their sizes would choose them by who is first.
+        layout = one_batch(() if in_parts else subject.model.selections, bench.sizes)
+        cast = cast_of(subject.model, lambda: bench.sizes) if in_parts else None
+        return Maker.of(data, subject.model, subject.wanted, layout, cast=cast)
+
     place = bench.workers.place
     data = subject.training
     training = Loader(maker(data), data.sampler(seed, place.rank, place.size))

@@ -131,7 +131,9 @@ class TrainingSettings(Settings):
         doc="how often all frames are seen, by expectation, in place of numb_steps",
         aliases=("num_epochs", "num_epoch", "numb_epochs"),
     )
-    seed: int | None = unset(doc="seed of what is drawn from the data")
+    seed: int | None = unset(
+        doc="seed of what is drawn from the data, and of networks that have none of their own"
+    )
     mixed_precision: MixedPrecision | None = unset(
         doc="compute in a lower precision than parameters are kept in"
     )
@@ -200,6 +202,10 @@ class TrainingSettings(Settings):
         counts = dict.fromkeys(("disp_freq", "save_freq", "max_ckpt_keep", "acc_freq"), 1)
         _at_least(self, "training", **counts, tensorboard_freq=1, ema_ckpt_keep=1)
         _at_least(self, "training", numb_steps=0, gradient_max_norm=0, seed=0)
+        if self.save_ckpt.rpartition("/")[2] in {"", ".", ".."}:
+            raise DPError(
+                f"training.save_ckpt: {self.save_ckpt!r} names no file; names of checkpoints begin with it"
+            )
         if self.numb_epoch is not None and self.numb_epoch <= 0:
             raise DPError(f"training.numb_epoch: {self.numb_epoch} must be above 0")
         if not 0 <= self.ema_decay < 1:

@@ -93,12 +93,23 @@ class Draft:
         return opened(self.branch, self.section, model, shortest=self.shortest, observed=seen)
 
 
-def drawn(branch: Branch, *, seed: int | None = None, count: bool = True) -> Draft:
+def sketched(branch: Branch) -> Model | None:
+    """Return a new model with random networks, or None where the data have to tell something of it.
+
+    Raises:
+        DPError: settings that do not fit each other.
+    """
+    if not branch.model.get("type_map") or open_numbers(branch.model):
+        return None
+    return draw_model(with_found(branch.model, (), {}), None)
+
+
+def drawn(branch: Branch, sketch: Model | None = None, *, count: bool = True) -> Draft:
     """Return a new model with random networks and the statistics of its data.
 
     Args:
         branch: what the input says of it.
-        seed: seed of the networks that have none of their own.
+        sketch: the model as :func:`sketched` returned it.
         count: look for the most neighbours and the closest atoms first.
 
     Raises:
@@ -109,7 +120,7 @@ def drawn(branch: Branch, *, seed: int | None = None, count: bool = True) -> Dra
     scales = virtual_scales(branch.model, names)
     bare = open_data(data, names, (), virtual_scale=scales).sources
     section, shortest = _counted(branch, bare, names, count=count)
-    model = draw_model(section, seed)
+    model = draw_model(section, None) if sketch is None else sketch
     everything = data_of(model, data, told=section)
     stored = branch.data.stat_file
     found = statistics_of(

@@ -33,10 +33,12 @@ class Push(Tree):
     Attributes:
         gradient: the derivative of the loss by the parameters, ``(parameter,)``.
         rate: the learning rate, a number.
+        norm: the length of the derivative, or None where it is not known yet.
     """
 
     gradient: Any = buffer()
     rate: Any = buffer()
+    norm: Any = buffer(default=None)
 
 
 class Updater:
@@ -64,6 +66,7 @@ class Updater:
     ) -> None:
         self._adapter, self._optimizer, self.layout = adapter, optimizer, layout
         self._max_norm, self._decay = max_norm, decay
+        self._length = adapter.compile(_length, requested=None)
         self._compiled = adapter.compile(self._step, requested=None)
 
     def __call__(self, progress: Progress, gradient: Any, rate: Any) -> tuple[Progress, Any]:
@@ -71,24 +74,30 @@ class Updater:
 
         Where the gradient is not finite nothing changes.
         """
+        push = Push(gradient=gradient, rate=rate)
         with self._adapter.scope():
-            found = self._compiled(progress, Push(gradient=gradient, rate=rate))
-        norm = found.pop("norm")
+            norm = self._length(push, push)["norm"]
+            if not float(self._adapter.to_numpy(norm)) < _ENDLESS:
+                return progress, norm
+            found = self._compiled(progress, push.with_(norm=norm))
         return tree.replace(progress, found), norm
 
     def _step(self, progress: Progress, push: Push) -> dict[str, Any]:
+        """Return what there is after a step, by path."""
         xp, gradient = namespace(push.gradient), push.gradient
-        norm = xp.sqrt(xp.sum(gradient * gradient))
-        usable = xp.astype(norm, "float64") < _ENDLESS
         if self._max_norm is not None:
-            gradient = gradient * xp.minimum(self._max_norm / (norm + 1e-6), xp.ones_like(norm))
+            one = xp.ones_like(push.norm)
+            gradient = gradient * xp.minimum(self._max_norm / (push.norm + 1e-6), one)
         vector, state = self._optimizer(
             progress.vector, gradient, progress.state, push.rate, self.layout
         )
         average = progress.average
         if average is not None:
             average = average * self._decay + vector * (1.0 - self._decay)
-        after = tree.arrays(Progress(vector=vector, state=state, average=average))
-        before = tree.arrays(progress)
-        kept = {path: xp.where(usable, x, before[path]) for path, x in after.items()}
-        return {**kept, "norm": norm}
+        return tree.arrays(Progress(vector=vector, state=state, average=average))
+
+
+def _length(push: Push, _: Push) -> dict[str, Any]:
+    """Return the length of the gradient."""
+    xp, gradient = namespace(push.gradient), push.gradient
+    return {"norm": xp.sqrt(xp.sum(gradient * gradient))}

@@ -8,6 +8,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from dpcore.data.system import other_spelling
 from dpcore.errors import DPError
 from dpcore.train.data.chances import chances
 from dpcore.train.data.chosen import place
@@ -19,6 +20,9 @@ from dpcore.train.settings import TrainingData, ValidationData
 from dpcore.train.targets import Wanted
 
 log = logging.getLogger(__name__)
+
+# Systems that a message names.
+_SHOWN = 3
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,3 +132,33 @@ class DataSet:
             )
         for name in none:
             log.warning("%s: no system has %s, which does not count therefore", self.where, name)
+        self._warn([name for name in optional if name not in none])
+        known = [want.name for want in wanted if want.default is None]
+        for source in self.sources if optional else ():
+            if all(source.lacks(name) for name in known) and not _has_some(source, known):
+                raise DPError(
+                    f"{source.path}: has none of {', '.join(known)}, of which the loss needs one; add it or leave "
+                    "the data out"
+                )
+
+    def _warn(self, names: Iterable[str]) -> None:
+        """Tell of systems that lack labels which others have."""
+        for name in names:
+            lacking = [where for source in self.sources if (where := source.lacks(name))]
+            if lacking:
+                log.warning(
+                    "%s: %d of %d systems lack %s, which does not count there: %s%s",
+                    self.where,
+                    len(lacking),
+                    len(self.sources),
+                    name,
+                    ", ".join(lacking[:_SHOWN]),
+                    ", …" if len(lacking) > _SHOWN else "",
+                )
+
+
+def _has_some(source: Source, names: Iterable[str]) -> bool:
+    """Return whether the first or the last frame of a source has one of some labels."""
+    spellings = {spelling for name in names for spelling in (name, other_spelling(name))}
+    ends = source.samples([0, source.nframes - 1])
+    return any(spellings & sample.labels.keys() for sample in ends)

@@ -165,6 +165,6 @@ class Sampler:
         kept = self._orders.get(system)
         if kept is None or kept[0] != turn:
             random = np.random.default_rng([self.seed, 1, system, turn])
-            kept = (turn, random.permutation(len(self.atoms[system])).astype(np.int32))
+            kept = (turn, random.permutation(np.arange(len(self.atoms[system]), dtype=np.int32)))
             self._orders[system] = kept
         return int(kept[1][place])

@@ -16,6 +16,9 @@ from dpcore.train.data.sample import Sample
 # Numbers that are in memory at once where a whole array is looked through.
 _CHUNK = 1 << 20
 
+# Copies of a frame that an epoch may have.
+_MOST_COPIES = 10_000
+
 
 class SystemSource:
     """A system in the npy, raw or hdf5 layout; frames are read when they are asked for.
@@ -120,11 +123,11 @@ def _ranges(column: Column) -> Iterator[tuple[int, int]]:
 
 def _whole_numbers(counts: Held) -> NDArray[np.int64]:
     values = counts.whole()
-    bad = ~(values >= 0) | (values != np.floor(values))
+    bad = ~(values >= 0) | ~(values <= _MOST_COPIES) | (values != np.floor(values))
     if bad.any():
         frame = int(np.argmax(bad.reshape(-1)))
         raise DPError(
-            f"{counts.where}: frame {frame} is to be taken {values.reshape(-1)[frame]} times; whole numbers "
-            "from 0 up are allowed"
+            f"{counts.where}: frame {frame} is to be taken {values.reshape(-1)[frame]:g} times; whole numbers "
+            f"from 0 to {_MOST_COPIES} are allowed"
         )
     return np.asarray(values, np.int64).reshape(-1)

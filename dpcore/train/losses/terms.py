@@ -77,7 +77,10 @@ def check_prefactors(loss: "Loss", keys: Iterable[str]) -> None:
         if not (math.isfinite(value) and value >= 0.0):
             raise DPError(f"loss.{key}: {value}; a prefactor is 0 or above")
     if not any(getattr(loss, key) for key in keys):
-        raise DPError(f"loss: {', '.join(keys)} are all 0, so that nothing costs; set one above 0")
+        first, *others = keys
+        raise DPError(
+            f"loss.{first}: 0, as are {', '.join(others)}, so that nothing costs; set one above 0"
+        )
 
 
 def both_ends(kinds: Iterable[str]) -> list[str]:

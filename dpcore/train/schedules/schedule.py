@@ -63,6 +63,10 @@ class Schedule(Module):
         for key in ("warmup_steps", "warmup_ratio", "warmup_start_factor"):
             if not (getattr(self, key) or 0) >= 0:
                 raise DPError(f"learning_rate.{key}: {getattr(self, key)}; it is 0 or above")
+        if (self.warmup_ratio or 0) >= 1:
+            raise DPError(
+                f"learning_rate.warmup_ratio: {self.warmup_ratio}; it is below 1, so that the rate gets to start_lr"
+            )
         if self.scale_by_worker not in {"linear", "sqrt", "none"}:
             raise DPError(
                 f"learning_rate.scale_by_worker: {self.scale_by_worker!r}; allowed: linear, sqrt, none"
@@ -76,20 +80,20 @@ class Schedule(Module):
         return _STOP if self.stop_lr is None else self.stop_lr
 
     def warmup(self, numb_steps: int) -> int:
-        """Return the number of steps of the warm-up.
-
-        Raises:
-            DPError: nothing would be left.
-        """
-        steps = self.warmup_steps
+        """Return the number of steps of the warm-up, which may be more than there are."""
         if self.warmup_ratio is not None:
-            steps = int(self.warmup_ratio * numb_steps)
-        if steps and steps >= numb_steps:
-            key = "warmup_steps" if self.warmup_ratio is None else "warmup_ratio"
-            raise DPError(
-                f"learning_rate.{key}: the warm-up takes {steps} steps of {numb_steps}; make it shorter"
-            )
-        return steps
+            return int(self.warmup_ratio * numb_steps)
+        return self.warmup_steps
+
+    def remark(self, numb_steps: int) -> str | None:
+        """Return what users should know of a run that ends before its warm-up, None for any other."""
+        steps = self.warmup(numb_steps)
+        if not steps or steps < numb_steps:
+            return None
+        return (
+            f"learning_rate.warmup_steps: the warm-up takes {steps} steps and the run {numb_steps}; the rate "
+            "rises to the end and does not decay"
+        )
 
     def rate(self, step: int, numb_steps: int) -> float:
         """Return the learning rate of a step.
@@ -97,14 +101,12 @@ class Schedule(Module):
         Args:
             step: number of the step, from 0.
             numb_steps: number of all steps.
-
-        Raises:
-            DPError: the warm-up takes all of them.
         """
         warmup = self.warmup(numb_steps)
-        if step < warmup:
+        # A run that ends with its warm-up has no steps along which the rate could decay.
+        if step < warmup or (warmup and warmup >= numb_steps):
             first = self.warmup_start_factor * self.start_lr
-            return first + (self.start_lr - first) * (step / warmup)
+            return first + (self.start_lr - first) * min(step / warmup, 1.0)
         return float(self.decayed(float(step - warmup), numb_steps - warmup, numb_steps))
 
     def decayed(self, step: float, steps: int, numb_steps: int) -> float:
@@ -124,7 +126,7 @@ class Schedule(Module):
         ]
 
     def check(self, numb_steps: int) -> None:
-        """Refuse a rate with which the last steps would change nothing, and too long a warm-up.
+        """Refuse a rate with which the last steps would change nothing.
 
         Raises:
             DPError: the rate is zero, for what it can change, long before the end.

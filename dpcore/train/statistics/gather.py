@@ -19,6 +19,7 @@ from dpcore.train.statistics.environment import (
     with_environment,
 )
 from dpcore.train.statistics.frames import Limit, fingerprint, named, samples
+from dpcore.train.statistics.given import Given
 from dpcore.train.statistics.labels import Labels, labels_of
 from dpcore.train.statistics.least_squares import ByType
 from dpcore.train.statistics.parameters import parameter_sums, parameters_in, with_parameters
@@ -43,23 +44,6 @@ class Statistics:
     parameters: Mapping[str, Sums]
     output: ByType | None
     observed: NDArray[np.int64]
-
-    def merged(self, other: "Statistics", weight: float = 1.0) -> "Statistics":
-        """Return these statistics with the sums of others added, for descriptors that models share.
-
-        Args:
-            other: statistics of a model with the same descriptor and fitting.
-            weight: how often the other's frames count.
-        """
-        return Statistics(
-            {path: own + other.rows[path].weighted(weight) for path, own in self.rows.items()},
-            {
-                path: own + other.parameters[path].weighted(weight)
-                for path, own in self.parameters.items()
-            },
-            self.output,
-            self.observed,
-        )
 
     def observed_types(self, type_map: Sequence[str]) -> list[str]:
         """Return the names of the types that occur in the data."""
@@ -113,6 +97,7 @@ def statistics_of(
     if stored is not None:
         log.info("statistics are taken from %s", stat_file.path)
         return Statistics.of_arrays(stored)
+    stat_file.prepare()
     found = gathered(model, sources, limit)
     stat_file.write(key, found.arrays())
     log.info("statistics are kept in %s", stat_file.path)
@@ -122,6 +107,7 @@ def statistics_of(
 def gathered(model: Model, sources: Sequence[Source], limit: Limit) -> Statistics:
     """Return the statistics of data, in memory that does not grow with it (see :func:`statistics_of`)."""
     rows, parameters, labels, inputs = _Total(), _Total(), Labels(model), Inputs.of(model)
+    given = Given(model)
     inputs.check(sources)
     observed = np.zeros(len(model.type_map), np.int64)
     for source in sources:
@@ -131,7 +117,8 @@ def gathered(model: Model, sources: Sequence[Source], limit: Limit) -> Statistic
                 with named(where):
                     rows.add(environment_sums(model, [frame]))
                 parameters.add(parameter_sums(model, [frame]))
-                labels.add(Sample(frame, sample.labels), where)
+                if not given.is_all:
+                    labels.add(Sample(frame, sample.labels), where, given(frame))
                 observed += np.bincount(frame.types, minlength=len(observed))
     return Statistics(rows.sums, parameters.sums, labels.fitted(), observed)
 
@@ -146,8 +133,9 @@ def with_statistics(model: Model, found: Statistics, least: float = LEAST) -> Mo
     """
     model = with_parameters(with_environment(model, found.rows), found.parameters, least)
     if found.output is None:
-        label, _ = labels_of(model.output)
-        log.warning("the data has no %s: the output bias stays what it is", label)
+        if not Given(model).is_all:
+            label, _ = labels_of(model.output)
+            log.warning("the data has no %s: the output bias stays what it is", label)
         return model
     return Owner.of(model).with_statistics(found.output)
 
@@ -164,7 +152,7 @@ class _Total:
 
 def _key(model: Model) -> dict[str, Any]:
     """Return what statistics depend on beside the data."""
-    owner, output = Owner.of(model), model.output
+    owner, output, given = Owner.of(model), model.output, Given(model).checksum
     fitting = fitting_of(owner.model)
     return {
         "type_map": model.type_map,
@@ -187,5 +175,6 @@ def _key(model: Model) -> dict[str, Any]:
             "fixed": owner.fixed().tolist(),
             "rcond": None if fitting is None else fitting.rcond,
             "by_type": getattr(fitting, "distinguish_types", True),
+            **({"given": given} if given else {}),
         },
     }

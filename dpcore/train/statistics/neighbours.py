@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from dpcore.frames import Frame
 from dpcore.infer.edges import edges_of
+from dpcore.neighbours.pairs import coincidence
 from dpcore.neighbours.selection import ALL, Selection
 from dpcore.train.data.sample import Source
 from dpcore.train.statistics.frames import named, samples
@@ -17,6 +18,9 @@ from dpcore.train.statistics.frames import named, samples
 log = logging.getLogger(__name__)
 
 Counts = NDArray[np.int64]
+
+# Atoms closer than this, Å, are at the same place but for rounding.
+_SAME = 1e-3
 
 
 @dataclass(frozen=True)
@@ -86,7 +90,12 @@ class _Counter:
         edges = edges_of([frame], Selection(farthest, (ALL,) * ntypes, by_type=True), 0)
         count, step = edges.count, edges.displacement
         square = np.einsum("ij,ij->i", step, step)
-        self._square = min(self._square, float(square.min(initial=math.inf)))
+        shortest = float(square.min(initial=math.inf))
+        if shortest < _SAME * _SAME:
+            row = int(np.argmin(square))
+            centre = (int(np.searchsorted(edges.start, row, side="right")) - 1) // ntypes
+            raise coincidence(centre, int(edges.neighbour[row]), 0)
+        self._square = min(self._square, shortest)
         if self._alone is None and not count.sum(axis=1).all():
             self._alone = f"{where}, atom {int(np.argmin(count.sum(axis=1)))}"
         run = np.repeat(np.arange(count.size), count.reshape(-1))

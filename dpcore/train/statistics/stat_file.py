@@ -58,6 +58,19 @@ class StatFile:
             "have to be there: use 'update'"
         )
 
+    def prepare(self) -> None:
+        """Make the folder of the file, so that nothing is gathered in vain.
+
+        Raises:
+            DPError: the file cannot be written there.
+        """
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise self._unwritten(error) from error
+        if self.path.is_dir() or not os.access(self.path.parent, os.W_OK | os.X_OK):
+            raise DPError(f"stat_file {self.name}: cannot be written; choose another place")
+
     def write(self, key: Key, arrays: Mapping[str, NDArray[Any]]) -> None:
         """Store arrays under a key; the file is whole at any time."""
         import h5py
@@ -79,7 +92,10 @@ class StatFile:
             finally:
                 Path(temporary).unlink(missing_ok=True)
         except OSError as error:
-            raise DPError(f"stat_file {self.name}: cannot be written: {error}") from error
+            raise self._unwritten(error) from error
+
+    def _unwritten(self, error: OSError) -> DPError:
+        return DPError(f"stat_file {self.name}: cannot be written: {error.strerror or error}")
 
     def _stored(self) -> Iterator[tuple[str, str]]:
         """Yield what is stored by the names of groups: the text of the key."""

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from dpcore.accuracy.errors import Error
 from dpcore.errors import DPError
-from dpcore.train.curve import lines_before
+from dpcore.train.curve import cut_before
 from dpcore.train.validation.quantities import SCALE, Metric
 
 _GAP, _WIDTH, _DIGITS = "   ", 18, 5
@@ -29,8 +29,12 @@ class Table:
     ) -> None:
         self._path, self._columns = path, tuple(columns)
         self._first_width = max(len("step"), len(str(steps)))
-        kept = lines_before(path, first) if first and path.is_file() else []
-        self._write("w", "".join(kept) or self._head())
+        try:
+            kept = bool(first) and cut_before(path, first)
+        except OSError as error:
+            raise self._unwritten(error) from error
+        if not kept:
+            self._write("w", self._head())
 
     def add(self, step: int, errors: Mapping[str, Error], saved: str | None = None) -> None:
         """Add a line.
@@ -63,9 +67,12 @@ class Table:
             with self._path.open(mode, encoding="utf-8") as file:
                 file.write(text)
         except OSError as error:
-            raise DPError(
-                f"{self._path}: the errors of validation data cannot be written: {error.strerror}"
-            ) from error
+            raise self._unwritten(error) from error
+
+    def _unwritten(self, error: OSError) -> DPError:
+        return DPError(
+            f"{self._path}: the errors of validation data cannot be written: {error.strerror}"
+        )
 
 
 def number(value: float) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 
 from dpcore.errors import DPError
 from dpcore.formats import Document
+from dpcore.train.checkpoints import check_folder
 from dpcore.train.input import TrainInput
 from dpcore.train.names import ema_path
 from dpcore.train.settings import ValidatingSettings
@@ -123,6 +124,8 @@ def validations(
     metric, opened = Metric.of(settings.validation_metric, loss), frames()
     _check_label(metric, opened)
     folder = Path(settings.save_best_dir or Path(told.training.save_ckpt).parent)
+    if settings.save_best:
+        check_folder(folder, "validating.save_best_dir")
     for wanted, average, document in zip(asked, (False, True), documents, strict=True):
         if not wanted:
             continue

@@ -1,0 +1,35 @@
+"""The errors of the learning curve are those that ``dp test`` reports."""
+
+import numpy as np
+import pytest
+from harness import Backend
+from tiny_runs import INPUT, prepared, write_data, write_input
+
+from dpcore.accuracy import model_errors, weighted_average
+from dpcore.data import load_system
+from dpcore.infer import DeepEval
+
+NAMES = {"rmse_e": "energy_per_atom", "rmse_f": "force", "rmse_v": "virial_per_atom"}
+
+
+@pytest.mark.parametrize("name", [Backend.NUMPY, Backend.TORCH], ids=lambda b: b.value)
+def test_errors_are_those_of_dp_test(tmp_path, monkeypatch, name):
+    """Of one data set in one batch, to rounding: roots of means over all components, energies by atom."""
+    backend = name.required().value
+    monkeypatch.chdir(tmp_path)
+    write_data(tmp_path / "valid", frames=5, seed=7)
+    changes = {
+        "training.validation_data.batch_size": 5,
+        "training.numb_steps": 3,
+        "loss.start_pref_v": 1.0,
+        "loss.limit_pref_v": 1.0,
+    }
+    run = prepared(write_input(tmp_path, changes), backend)
+    run.go()
+    (task,) = run.loop.tasks
+    shown = run.loop.validated(task, np.ones(()))
+    model = DeepEval("model.ckpt-3.dp", backend=backend)
+    (system,) = model_errors(model, [load_system("valid", INPUT["model"]["type_map"])])
+    found = weighted_average([system])
+    for column, quantity in NAMES.items():
+        assert shown[column] == pytest.approx(found[quantity].rmse, rel=1e-10)
