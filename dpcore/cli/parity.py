@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from dpcore.cli.files import find_model
 from dpcore.cli.logs import say
+from dpcore.cli.options import add_head
 from dpcore.errors import DPError
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ def add_parser(subparsers: Any, parents: list[argparse.ArgumentParser]) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("model", metavar="MODEL", help="the model file, its suffix may be left out")
+    add_head(parser)
     _add_input(parser)
     _add_criterion(parser)
     for name, text in (
@@ -128,6 +130,7 @@ def run(args: argparse.Namespace) -> int:
         tolerance=_tolerance(args),
         device=args.device,
         tables=False if args.exact else None,
+        head=args.head,
     )
     for line in table(result).splitlines():
         say(line)

@@ -12,7 +12,7 @@ from typing import Any
 
 from dpcore.cli.arguments import parse
 from dpcore.cli.logs import Logs
-from dpcore.errors import DPError
+from dpcore.errors import DPError, is_out_of_memory
 
 log = logging.getLogger(__name__)
 
@@ -66,7 +66,7 @@ def _complain(error: Exception, *, traced: bool) -> None:
 def _message(error: Exception) -> str:
     if isinstance(error, DPError):
         return str(error)
-    if isinstance(error, MemoryError):
+    if is_out_of_memory(error):
         size = os.environ.get("DP_INFER_BATCH_SIZE", "512")
         return (
             f"out of memory ({str(error) or 'no details'}); evaluate fewer atoms together: set the "

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from dpcore.formats import Document
+from dpcore.infer.head import with_head
 from dpcore.models import Model
 from dpcore.parity.compare import Backend, compare
 from dpcore.parity.generate import generated_samples
@@ -52,6 +53,7 @@ def compare_file(
     tolerance: Tolerance | None = None,
     device: str | None = None,
     tables: bool | None = None,
+    head: str | None = None,
 ) -> ParityResult:
     """Compare backends on one model file of any format.
 
@@ -65,13 +67,14 @@ def compare_file(
         tolerance: the largest difference that counts as agreement.
         device: where the backends that have such a device run.
         tables: whether the backends evaluate networks by tables; by default where they have kernels.
+        head: the branch of a multi-task model, which such a model needs.
 
     Raises:
         DPError: a model or data that cannot be read, or that do not fit each other.
     """
     from dpcore.registry import format_of
 
-    document = format_of(path).read(Path(path))
+    document = with_head(format_of(path).read(Path(path)), head, path)
     return compare(
         document,
         samples_for(document.model, path, systems, limit),
@@ -81,7 +84,7 @@ def compare_file(
         tolerance=tolerance,
         device=device,
         tables=tables,
-        model=ModelFile(str(path), _sha256(Path(path))),
+        model=ModelFile(str(path), _sha256(Path(path)), document.provenance.get("branch")),
     )
 
 

@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import asdict
 from typing import Any
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
@@ -20,7 +21,7 @@ def as_json(result: ParityResult) -> str:
 
     - ``format``: 1; it grows when a key changes its meaning or goes;
     - ``passes``: whether no backend disagrees or failed;
-    - ``model``: ``path`` and ``sha256`` of the file, or null for a model in memory;
+    - ``model``: ``path`` and ``sha256`` of the file and the ``branch`` inside, or null for a model in memory;
     - ``type_map``: names of the atom types;
     - ``dtype``: in which the backends computed; the reference computes in float64;
     - ``tolerance``: ``atol`` and ``rtol``;
@@ -42,7 +43,7 @@ def as_json(result: ParityResult) -> str:
     record = {
         "format": FORMAT,
         "passes": result.passes,
-        "model": result.model and {"path": result.model.path, "sha256": result.model.sha256},
+        "model": result.model and asdict(result.model),
         "type_map": list(result.type_map),
         "dtype": result.dtype,
         "tolerance": {"atol": result.tolerance.atol, "rtol": result.tolerance.rtol},

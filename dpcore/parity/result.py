@@ -151,10 +151,11 @@ class BackendResult:
 
 @dataclass(frozen=True)
 class ModelFile:
-    """The file that was compared, and the sha256 of what is in it."""
+    """The file that was compared, the sha256 of what is in it, and the branch of a multi-task model."""
 
     path: str
     sha256: str
+    branch: str | None = None
 
 
 @dataclass(frozen=True)

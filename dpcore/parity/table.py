@@ -47,6 +47,8 @@ def facts(result: ParityResult) -> dict[str, str]:
     model = {"model": "in memory"}
     if result.model is not None:
         model = {"model": one_line(result.model.path), "sha256": result.model.sha256}
+        if result.model.branch is not None:
+            model["branch"] = one_line(result.model.branch)
     return model | {
         "types": one_line(" ".join(result.type_map), 200),
         "frames": f"{len(result.samples)} frames, {result.natoms} atoms",
