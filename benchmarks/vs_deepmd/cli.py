@@ -31,7 +31,7 @@ def main(words: Sequence[str] | None = None) -> int:
     """Run the comparison and return the exit code."""
     options = build_parser().parse_args(words)
     # The end of this program is to be the end of all that it started.
-    before = signal.signal(signal.SIGTERM, _terminate)
+    before = signal.signal(signal.SIGTERM, terminate)
     try:
         if options.read is None:
             comparison = compare(plan_of(options), say)
@@ -57,7 +57,8 @@ def say(text: str) -> None:
     sys.stderr.flush()
 
 
-def _terminate(*_: object) -> None:
+def terminate(*_: object) -> None:
+    """End this program, and with it all that it started, as SIGTERM asks for."""
     say("terminated")
     sys.exit(TERMINATED)
 

@@ -23,6 +23,10 @@ DETAILED = (192, 1536)
 """Sizes that have a table of their own."""
 NAMES = {OURS: "dpcore", THEIRS: "DeePMD-kit"}
 NONE = "–"
+TRAINING = {"water": "### Water", "molecules": "### Small molecules of mixed sizes"}
+"""Where the figures of each case of training are."""
+UNMEASURED = "\n\n".join(f"{heading}\n\nNot measured." for heading in TRAINING.values())
+_TRAINING = re.compile(rf"(?ms)^{TRAINING['water']}\n.*?(?=^## )")
 # What means something in Markdown, and may stand in the message of an error.
 _SPECIAL = re.compile(r"[\\`*_{}\[\]<>$|#]")
 
@@ -31,12 +35,20 @@ def write_page(comparison: Comparison, docs: Path) -> None:
     """Write the page and its plot into the folder of the documentation."""
     (docs / "_static").mkdir(parents=True, exist_ok=True)
     (docs / "_static" / "performance.svg").write_text(plot(comparison), encoding="utf-8")
-    (docs / "performance.md").write_text(page(comparison), encoding="utf-8")
+    path = docs / "performance.md"
+    before = path.read_text(encoding="utf-8") if path.is_file() else ""
+    path.write_text(page(comparison, training_of(before)), encoding="utf-8")
 
 
-def page(comparison: Comparison) -> str:
-    """Return the page as Markdown."""
-    text = TEXTS.read_text(encoding="utf-8")
+def training_of(text: str) -> str:
+    """Return the figures of training in a page, which another program measures."""
+    found = _TRAINING.search(text)
+    return UNMEASURED if found is None else found[0].strip()
+
+
+def page(comparison: Comparison, training: str = UNMEASURED) -> str:
+    """Return the page of a comparison as Markdown, with the figures of training."""
+    text = TEXTS.read_text(encoding="utf-8").replace("<!-- training -->", training)
     for name, part in PARTS.items():
         text = text.replace(f"<!-- {name} -->", part(comparison))
     return text
@@ -228,11 +240,12 @@ def _remarks(comparison: Comparison) -> str:
     names: dict[str, list[str]] = {}
     for remark in comparison.remarks:
         names.setdefault(remark.reason, []).append(f"`{remark.name}`")
-    lines = [f"- {', '.join(those)}: {_escaped(reason)}" for reason, those in names.items()]
+    lines = [f"- {', '.join(those)}: {escaped(reason)}" for reason, those in names.items()]
     return "\n".join(lines) or "Nothing is missing."
 
 
-def _escaped(text: str) -> str:
+def escaped(text: str) -> str:
+    """Return a text as Markdown that means nothing but itself."""
     return _SPECIAL.sub(r"\\\g<0>", text)
 
 

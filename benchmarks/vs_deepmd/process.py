@@ -53,14 +53,15 @@ def cores(threads: int) -> list[int]:
 
 
 class Worker:
-    """A process that runs `worker.py`; leaving its context ends it.
+    """A process that runs `worker.py`, or another script; leaving its context ends it.
 
     Args:
         python: the interpreter.
-        task: what to load, see `worker.py`.
+        task: what to load, see the script.
         variables: the environment.
         log: file for what the process prints.
         patience: seconds that an answer may take.
+        script: what it runs.
 
     Attributes:
         pid: its number.
@@ -78,12 +79,13 @@ class Worker:
         variables: Mapping[str, str],
         log: Path,
         patience: float = PATIENCE,
+        script: Path = WORKER,
     ) -> None:
         self._patience, self._rest = patience, b""
         began = time.perf_counter()
         with log.open("w", encoding="utf-8") as stderr:
             try:
-                self._process = _start([python, str(WORKER), json.dumps(task)], variables, stderr)
+                self._process = _start([python, str(script), json.dumps(task)], variables, stderr)
             except OSError as error:
                 raise Failure(f"{python}: {error.strerror}") from error
         self.pid = self._process.pid
