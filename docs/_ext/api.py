@@ -18,6 +18,7 @@ PAGES = {
     "evaluate": ("dpcore.infer",),
     "parity": ("dpcore.parity",),
     "data": ("dpcore.data", "dpcore.accuracy"),
+    "train": ("dpcore.train",),
     "models": (
         "dpcore.models",
         "dpcore.descriptors",

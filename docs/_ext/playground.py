@@ -30,6 +30,7 @@ def folder() -> Path:
     path = Path(_keep().name)
     shutil.copy(EXAMPLE / "model.dp", path)
     shutil.copytree(EXAMPLE / "data", path / "data")
+    shutil.copy(ROOT / "docs" / "input.json", path)
     for name, case in OTHERS.items():
         shutil.copy(CASES / case / "model.dp", path / f"{name}.dp")
     _write_dipoles(path / "dipoles")

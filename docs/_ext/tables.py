@@ -8,6 +8,7 @@ import dataclasses as dc
 import inspect
 import json
 import os
+import re
 import types
 import typing
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -26,6 +27,7 @@ from dpcore.fittings import FITTINGS
 from dpcore.models import Model
 from dpcore.registry import backend, backend_names, canonical_backend, format_of
 from dpcore.settings.arguments import is_group
+from dpcore.settings.contradictions import NVNMD
 from dpcore.settings.describe import described
 from dpcore.settings.render import as_markdown
 from dpcore.train.losses import LOSSES
@@ -38,6 +40,10 @@ from dpcore_serialization.deepmd.fittings import WRITERS as FITTING_WRITERS
 from dpcore_serialization.deepmd.models import WRITERS as MODEL_WRITERS
 
 Rows = Iterable[tuple[str, ...]]
+
+# How descriptions tell of types, and of values, that are refused.
+_TYPE = re.compile(r"(?:^|; )(\w+) is refused: (.*?)(?=; \w+ is refused: |$)")
+_OTHERS = "; other values are refused: "
 
 
 def table(head: tuple[str, ...], rows: Rows) -> str:
@@ -62,6 +68,41 @@ def settings() -> str:
 def training_settings() -> str:
     """Return the keys of input files of training."""
     return as_markdown(described())
+
+
+def refused() -> str:
+    """Return the keys of input files, and types of sections, that are known and refused, with the reasons."""
+    found: dict[tuple[str, str], None] = {("`nvnmd`", NVNMD): None}
+    for section in described():
+        where = _place(section.plain)
+        for key in section.keys:
+            if key.refused:
+                found[f"`{where}.{key.name}`", key.doc] = None
+            elif key.name == "type":
+                rows = _TYPE.findall(key.doc)
+                found |= dict.fromkeys((f"`{where}.type`: `{name}`", why) for name, why in rows)
+            elif _OTHERS in key.doc:
+                why = key.doc.partition(_OTHERS)[2]
+                found[f"`{where}.{key.name}`: other than {key.kind}", why] = None
+    # What is a matter of the place alone is told where it is met.
+    here = ("a model of this type has no such key", "a part is trained as the whole is")
+    return table(("Key", "Why"), [row for row in found if not row[1].startswith(here)])
+
+
+def effectless() -> str:
+    """Return the keys of input files that change nothing, with the reasons."""
+    start, found = "without effect: ", dict[tuple[str, str], None]()
+    for section in described():
+        for key in section.keys:
+            if key.doc.startswith(start):
+                name = f"`{_place(section.path)}.{key.name}`"
+                found[name, key.doc.removeprefix(start)] = None
+    return table(("Key", "Why"), found)
+
+
+def _place(path: str) -> str:
+    """Return where a key stands, that of a part of a model as that of the whole."""
+    return re.sub(r"^model(\[\w+\])?(\.qm_model)?(\[\w+\])?", "model", path).replace(".list", "")
 
 
 def _is_flat(cls: type[Module]) -> bool:
@@ -217,6 +258,8 @@ def commands() -> str:
 PAGES: dict[str, Callable[[], str]] = {
     "settings": settings,
     "training_settings": training_settings,
+    "refused": refused,
+    "effectless": effectless,
     "backends": backends,
     "components": components,
     "formats": formats,

@@ -46,7 +46,8 @@ def plot_curve(curve: Mapping[str, np.ndarray], path: Path) -> None:
             _draw_error(panel, curve, name, branches)
         rate = panels[len(names)]
         rate.plot(curve["step"], curve["lr"], color=GREY)
-        rate.set(title="learning rate", yscale="log", xlabel="step")
+        rate.set(title="learning rate", xlabel="step")
+        _logarithmic(rate)
         for panel in panels[len(names) + 1 :]:
             panel.set_axis_off()
         for panel in panels[: len(names) + 1][-wide:]:
@@ -72,4 +73,15 @@ def _draw_error(
     said = (
         f"{_KINDS.get(measure, measure)}, {_NAMES.get(what, what)}" if what else "root of the loss"
     )
-    panel.set(title=said, yscale="log")
+    panel.set(title=said)
+    _logarithmic(panel)
+
+
+def _logarithmic(panel: Any) -> None:
+    """Make an axis logarithmic, with numbers in between too: errors often span less than a decade."""
+    from matplotlib.ticker import LogLocator, NullFormatter
+
+    panel.set_yscale("log")
+    panel.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    panel.yaxis.set_major_formatter("{x:g}")
+    panel.yaxis.set_minor_formatter(NullFormatter())
