@@ -30,6 +30,15 @@ class ThreeBodyDescriptor(LocalDescriptor):
         return self.places**2
 
     @property
+    def virials_by_path(self) -> bool:
+        """Whether virials of atoms follow the paths of messages: none are passed.
+
+        Unlike the selections this does not depend on statistics, whose values are not known while a function
+        of them is compiled.
+        """
+        return False
+
+    @property
     def is_padded(self) -> bool:
         """Whether places without a neighbour contribute.
 
