@@ -8,7 +8,6 @@ import math
 import sys
 from collections.abc import Iterator
 from fnmatch import fnmatch
-from itertools import product
 from pathlib import Path
 
 from benchmarks.example_scripts.page import page
@@ -93,7 +92,8 @@ def _runs(
         known = results.get(run[0], {})
         return min((result.seconds for result in known.values()), default=math.inf)
 
-    for script, backend in sorted(product(names, args.backends), key=seconds):
+    runs = [(script, backend) for script in names for backend in args.backends]
+    for script, backend in sorted(runs, key=seconds):
         known = results.get(script, {}).get(backend)
         done = known is not None and known.outcome in {"ran", "refused"}
         if not (args.missing and done):

@@ -13,7 +13,7 @@ SUFFIXES = ("png", "svg", "pdf")
 # Told apart by the colour-blind too (Okabe and Ito).
 BLUE, ORANGE, GREY = "#0072b2", "#d55e00", "#777777"
 
-_STYLE: dict[str, Any] = {
+_STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
     "svg.hashsalt": "dpcore",
     "font.family": "sans-serif",

@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -127,7 +128,12 @@ def write_mixed(folder: Path, data: Sequence[Molecule]) -> list[str]:
     Smaller molecules have atoms of type -1, which are not there.
     """
     widest = max(len(molecule.types) for molecule in data)
-    rows: dict[str, list[Floats]] = {"coord": [], "force": [], "energy": [], "real_atom_types": []}
+    rows: dict[str, list[np.ndarray]] = {
+        "coord": [],
+        "force": [],
+        "energy": [],
+        "real_atom_types": [],
+    }
     for molecule in data:
         extra = widest - len(molecule.types)
         for coord, energy, force in zip(
@@ -158,7 +164,6 @@ def _write_system(folder: Path, arrays: dict[str, Floats], frames: int) -> None:
 def write_lmdb(folder: Path, data: Sequence[Molecule]) -> str:
     """Write all molecules as an LMDB data set, in random order, and return its path."""
     import lmdb
-    import msgpack
 
     frames = [(m, k) for m in data for k in range(len(m.energy))]
     order = np.random.default_rng(1).permutation(len(frames))
@@ -171,7 +176,7 @@ def write_lmdb(folder: Path, data: Sequence[Molecule]) -> str:
     folder.mkdir(parents=True, exist_ok=True)
     base = lmdb.open(str(folder), map_size=1 << 28)
     with base.begin(write=True) as transaction:
-        transaction.put(b"__metadata__", msgpack.packb(told))
+        transaction.put(b"__metadata__", _bytes(told))
         for place, i in enumerate(order):
             molecule, k = frames[i]
             frame = {
@@ -180,9 +185,15 @@ def write_lmdb(folder: Path, data: Sequence[Molecule]) -> str:
                 "energies": _packed(molecule.energy[k : k + 1]),
                 "forces": _packed(molecule.force[k]),
             }
-            transaction.put(f"{place:012d}".encode(), msgpack.packb(frame))
+            transaction.put(f"{place:012d}".encode(), _bytes(frame))
     base.close()
     return str(folder)
+
+
+def _bytes(value: dict[str, Any]) -> bytes:
+    import msgpack
+
+    return bytes(msgpack.packb(value) or b"")
 
 
 def _packed(values: NDArray[np.generic]) -> dict[str, object]:
