@@ -32,7 +32,8 @@ def demo() -> None:
         run("convert-backend", OUTPUT / f"model.{suffix}", OUTPUT / f"from_{suffix}.dp")
         run("test", "-m", OUTPUT / f"model.{suffix}", "-s", DATA / "bulk_valid", "-n", "10")
     run("parity", MODEL, "-s", DATA, "--backends", "all", "--report", OUTPUT / "parity.html")
-    run("parity", MODEL, "-s", DATA, "--backends", "all", "--dtype", "float32")
+    single = ("--dtype", "float32", "--rtol", "1e-5")
+    run("parity", MODEL, "-s", DATA, "--backends", "all", *single)
     print(f"\nThe report is {OUTPUT / 'parity.html'}")
 
 
