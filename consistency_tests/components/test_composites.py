@@ -506,7 +506,7 @@ def test_bad_sharing_is_refused(changes, message):
         (linear(), r"model\.models: no models"),
         (linear(PART, PAIRTAB, weights=[1.0]), r"model\.weights: 1 weights for 2 models"),
         (linear(PART, weights="max"), r"model\.weights: 'max' is unknown"),
-        (linear(PART, weights=[float("inf")]), r"model\.weights: \[inf\] must be finite"),
+        (linear(PART, weights=[float("inf")]), r"model\.weights: \[inf\] is not finite"),
         (
             linear({**PART, "type_map": ["O", "C"]}),
             r"model\.models\.0\.type_map: \['O', 'C'\] lacks 'H'",

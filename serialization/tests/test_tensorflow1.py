@@ -169,7 +169,7 @@ def test_precision_must_hold_the_weights(tmp_path):
         ("[1]", "no settings of a model"),
         ('{"model": 3}', "no settings of a model"),
         ('{"type_map": ["O"]}', "there is no 'descriptor'"),
-        ('{"descriptor": {"type": "se_e2_x"}}', "se_e2_x"),
+        ('{"type_map": ["O", "H"], "descriptor": {"type": "se_e2_x"}}', "se_e2_x"),
     ],
 )
 def test_wrong_settings(text, message, tmp_path):
