@@ -85,8 +85,19 @@ def assert_golden(potential, case, tag):
         assert np.abs(found_here - wanted).max() <= 1e-9 * np.abs(wanted).max(), name
 
 
-@pytest.mark.parametrize("case", [c for c in CASES if "energy" in expected(c, "pbc")[2]])
-def test_float32_is_near(case, opened):
+# Compiled backends round as the others do: some cases of different descriptors show it.
+SINGLE = [
+    (case, backend)
+    for case in CASES
+    for backend in FRAMEWORKS
+    if "energy" in expected(case, "pbc")[2]
+    if backend not in COMPILED or case in {"se_e2_a", "se_atten", "se_e3", "dpa3", "spin"}
+]
+
+
+@pytest.mark.parametrize(("case", "framework"), SINGLE, ids=str)
+def test_float32_is_near(case, framework, opened):
+    framework.required()
     frames, parameters, found = expected(case, "pbc")
     out = opened(case, dtype="float32").evaluate(*frames, **parameters)
     natoms = len(frames[2])
