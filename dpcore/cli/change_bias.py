@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from dpcore.cli.backends import backend_options, chosen_backend
 from dpcore.cli.files import check_target, find_model, origin
 from dpcore.cli.logs import say
-from dpcore.cli.options import add_head, count
+from dpcore.cli.options import add_head, add_systems, count
 from dpcore.errors import DPError
 
 if TYPE_CHECKING:
@@ -49,15 +49,7 @@ def add_parser(subparsers: Any, parents: list[argparse.ArgumentParser]) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("INPUT", help="the model file, its suffix may be left out")
-    one = parser.add_mutually_exclusive_group()
-    one.add_argument(
-        "-s",
-        "--system",
-        default=".",
-        metavar="PATH",
-        help="a system, or a folder of systems (default: this folder)",
-    )
-    one.add_argument("-f", "--datafile", metavar="FILE", help="a list of systems, one path a line")
+    one = add_systems(parser)
     one.add_argument(
         "-b",
         "--bias-value",

@@ -30,3 +30,17 @@ def add_head(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="the branch of a multi-task model, by its name or an alias",
     )
+
+
+def add_systems(parser: argparse.ArgumentParser) -> argparse._MutuallyExclusiveGroup:
+    """Add the choice of systems, and return the group of options of which one is given."""
+    one = parser.add_mutually_exclusive_group()
+    one.add_argument(
+        "-s",
+        "--system",
+        default=".",
+        metavar="PATH",
+        help="a system, or a folder of systems (default: this folder)",
+    )
+    one.add_argument("-f", "--datafile", metavar="FILE", help="a list of systems, one path a line")
+    return one

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from dpcore.cli.backends import chosen_backend
 from dpcore.cli.files import find_model
 from dpcore.cli.logs import say
-from dpcore.cli.options import add_head, count
+from dpcore.cli.options import add_head, add_systems, count
 from dpcore.errors import DPError
 
 if TYPE_CHECKING:
@@ -85,15 +85,7 @@ def _add_model_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_data_options(parser: argparse.ArgumentParser) -> None:
-    one = parser.add_mutually_exclusive_group()
-    one.add_argument(
-        "-s",
-        "--system",
-        default=".",
-        metavar="PATH",
-        help="a system, or a folder of systems (default: this folder)",
-    )
-    one.add_argument("-f", "--datafile", metavar="FILE", help="a list of systems, one path a line")
+    one = add_systems(parser)
     one.add_argument(
         "--train-data", metavar="FILE", help="a training input, to test on its training data"
     )

@@ -4,18 +4,18 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from dpcore.batch import Batch
 from dpcore.output import Output
 from dpcore.train.losses.frames import Deviation, Frames
-from dpcore.train.losses.loss import Loss, LossValue, refuse_output
+from dpcore.train.losses.loss import refuse_output
 from dpcore.train.losses.measures import squared
-from dpcore.train.losses.terms import Prefactor, Term, both_ends, check_prefactors, total
+from dpcore.train.losses.summed import SummedLoss
+from dpcore.train.losses.terms import Prefactor, Term, both_ends, check_prefactors
 from dpcore.train.targets import Targets, Wanted
 from dpcore.tree import setting
 from dpcore.xp import namespace
 
 
-class DOSLoss(Loss, name="dos"):
+class DOSLoss(SummedLoss, name="dos"):
     """Squares of the differences of densities of states and of their sums up to each grid point."""
 
     start_pref_dos: float = setting(0.0, doc="factor on the density of a frame at the start")
@@ -58,14 +58,6 @@ class DOSLoss(Loss, name="dos"):
 
     def _prefactor(self, kind: str) -> Prefactor:
         return Prefactor.of(self, kind)
-
-    def __call__(
-        self, predicted: Mapping[str, Any], targets: Targets, batch: Batch, pace: Any
-    ) -> LossValue:
-        """Return the loss on a batch."""
-        like = next(iter(targets.values())).value if targets else pace
-        frames = Frames.of(batch, self.excluded, like)
-        return total(self._terms(predicted, targets, frames), frames, pace)
 
     def _terms(
         self, predicted: Mapping[str, Any], targets: Targets, frames: Frames

@@ -3,14 +3,14 @@
 from collections.abc import Iterator, Mapping
 from typing import Any, Self
 
-from dpcore.batch import Batch
 from dpcore.errors import DPError
 from dpcore.models.model import Model
 from dpcore.output import Output
 from dpcore.train.losses.frames import Deviation, Frames
-from dpcore.train.losses.loss import Loss, LossValue, refuse_output
+from dpcore.train.losses.loss import refuse_output
 from dpcore.train.losses.measures import squared
-from dpcore.train.losses.terms import Prefactor, Term, check_prefactors, total
+from dpcore.train.losses.summed import SummedLoss
+from dpcore.train.losses.terms import Prefactor, Term, check_prefactors
 from dpcore.train.targets import Targets, Wanted
 from dpcore.tree import setting
 from dpcore.xp import as_type_of
@@ -19,7 +19,7 @@ from dpcore.xp import as_type_of
 _LABELS = {"dipole": "dipole", "polar": "polarizability"}
 
 
-class TensorLoss(Loss, name="tensor"):
+class TensorLoss(SummedLoss, name="tensor"):
     """Squares of the differences of tensors of frames and of atoms.
 
     Attributes:
@@ -65,14 +65,6 @@ class TensorLoss(Loss, name="tensor"):
         if self.enable_atomic_weight:
             found.append(Wanted("atom_weight", "atom", default=1.0))
         return tuple(found)
-
-    def __call__(
-        self, predicted: Mapping[str, Any], targets: Targets, batch: Batch, pace: Any
-    ) -> LossValue:
-        """Return the loss on a batch."""
-        like = next(iter(targets.values())).value if targets else pace
-        frames = Frames.of(batch, self.excluded, like)
-        return total(self._terms(predicted, targets, frames), frames, pace)
 
     def _terms(
         self, predicted: Mapping[str, Any], targets: Targets, frames: Frames
