@@ -3,11 +3,18 @@
 from typing import Any
 
 import numpy as np
-from autograd.extend import defvjp, primitive
+from autograd.extend import defvjp, defvjp_argnums, primitive
 from autograd.numpy.numpy_boxes import ArrayBox
 
 from dpcore.batch import Batch, blocks, places
-from dpcore.fused.moments import FusedMoments, fused_moments, layout, library, problem
+from dpcore.fused.moments import (
+    FusedMoments,
+    fused_moments,
+    layout,
+    library,
+    problem,
+    series_moments,
+)
 from dpcore.models.forces import fused_forces
 
 
@@ -65,6 +72,65 @@ defvjp(
 defvjp(_first, _second_of(0), _second_of(1), argnums=(0, 1))
 
 
+# Of series: everything is linear in the data and in the weight.
+@primitive  # type: ignore[untyped-decorator, unused-ignore]
+def _of_series(displacement: Any, data: Any, moments: FusedMoments, batch: Batch) -> Any:
+    return library().moments.moments(_series(displacement, data, moments, batch))
+
+
+@primitive  # type: ignore[untyped-decorator, unused-ignore]
+def _series_first(
+    displacement: Any, data: Any, weight: Any, moments: FusedMoments, batch: Batch
+) -> Any:
+    given = _series(displacement, data, moments, batch)
+    return library().moments.first(given, _like(weight, displacement))
+
+
+@primitive  # type: ignore[untyped-decorator, unused-ignore]
+def _learn(displacement: Any, data: Any, weight: Any, moments: FusedMoments, batch: Batch) -> Any:
+    given = _series(displacement, data, moments, batch)
+    return library().moments.learn(given, _like(weight, displacement))
+
+
+@primitive  # type: ignore[untyped-decorator, unused-ignore]
+def _learn_first(
+    displacement: Any, data: Any, weight: Any, direction: Any, moments: FusedMoments, batch: Batch
+) -> Any:
+    given = _series(displacement, data, moments, batch)
+    parts = (_like(x, displacement) for x in (weight, direction))
+    slopes = library().moments.learn_first(given, *parts)
+    return np.concatenate([part.ravel() for part in slopes])
+
+
+def _series(displacement: Any, data: Any, moments: FusedMoments, batch: Batch) -> Any:
+    return _problem(displacement, moments.with_(data=_like(data, displacement)), batch)
+
+
+def _both(_out: Any, displacement: Any, data: Any, weight: Any, *rest: Any) -> Any:
+    """Return a function giving the derivatives of a first derivative by all it depends on."""
+
+    def pull(direction: Any) -> Any:
+        flat = _learn_first(displacement, data, weight, direction, *rest)
+        by_weight, by_data = flat[: weight.size].reshape(weight.shape), flat[weight.size :]
+        return np.full(displacement.shape, np.nan), by_data, by_weight
+
+    return pull
+
+
+defvjp(
+    _of_series,
+    lambda _out, *given: lambda weight: _series_first(*given[:2], weight, *given[2:]),
+    lambda _out, *given: lambda weight: _learn(*given[:2], weight, *given[2:]),
+    argnums=(0, 1),
+)
+defvjp_argnums(
+    _series_first,
+    lambda argnums, out, given, _: (
+        lambda direction: [_both(out, *given)(direction)[n] for n in argnums]
+    ),
+)
+
+
 @fused_forces.register(np.ndarray)
 def _(slope: Any, displacement: Any, batch: Batch) -> tuple[Any, Any]:
     found: tuple[Any, Any] = library().forces.forces(
@@ -79,5 +145,11 @@ def _(slope: Any, displacement: Any, batch: Batch) -> tuple[Any, Any]:
     return found
 
 
-fused_moments.register(np.ndarray, _moments)
-fused_moments.register(ArrayBox, _moments)
+def _series_moments(displacement: Any, data: Any, moments: FusedMoments, batch: Batch) -> Any:
+    """Return the moments from series that may be boxed, which the rest is not."""
+    return _of_series(displacement, data, moments.with_(data=None, blank=None), batch)
+
+
+for kind in (np.ndarray, ArrayBox):
+    fused_moments.register(kind, _moments)
+    series_moments.register(kind, _series_moments)

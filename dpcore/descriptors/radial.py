@@ -11,6 +11,7 @@ from dpcore.descriptors.descriptor import Descriptor
 from dpcore.descriptors.local import SHORTEST, Range
 from dpcore.descriptors.typed import TypedDescriptor
 from dpcore.fused.moments import FusedMoments, PairSettings
+from dpcore.fused.series import SeriesMoments
 from dpcore.fused.table import TabulatedNet
 from dpcore.tree import buffer, setting
 from dpcore.xp import as_type_of, namespace, shape
@@ -35,6 +36,7 @@ class RadialDescriptor(TypedDescriptor):
     type_one_side: bool = setting(False, doc="embed by the neighbour's type alone")
     empty: Any = buffer(default=None)
     fused: FusedMoments | None = None
+    series: SeriesMoments | None = None
 
     @classmethod
     def number_of_nets(cls, ntypes: int, settings: Mapping[str, Any]) -> int:
@@ -150,6 +152,52 @@ class RadialDescriptor(TypedDescriptor):
         )
         return self.with_(fused=fused)
 
+    def with_series(self, shortest: float) -> Self | None:
+        """Return the descriptor for training with kernels, or None where its settings are not for them.
+
+        Args:
+            shortest: distance of the closest neighbours, Å.
+        """
+        types = range(self.ntypes)
+        pairs = [self._pair(c, t) for c in types for t in types]
+        known = [pair for pair in pairs if pair is not None]
+        if len(known) < len(pairs) or not self.counts_empty_alike:
+            return None
+        before = self.series
+        series = SeriesMoments.create(
+            self.nets,
+            self.ranges(shortest),
+            known,
+            np.stack([self._empty_factors(c, t) for c in types for t in types]),
+            least=() if before is None else before.intervals,
+            rcut=self.rcut,
+            rcut_smth=self.rcut_smth,
+            protection=self.env_protection,
+            ntypes=self.ntypes,
+        )
+        return None if series is None else self.with_(series=series)
+
+    def with_sums(self) -> tuple[Self, Any]:
+        """Return the descriptor with the series of its networks, and how accurate they are."""
+        assert self.series is not None
+        fused, doubt = self.series.of(self.nets)
+        return self.with_(fused=fused, series=None), doubt
+
+    @property
+    def counts_empty_alike(self) -> bool:
+        """Whether places add the same whenever there is no neighbour."""
+        return True
+
+    def _empty_factors(self, centre: int, neighbour: int) -> Array:
+        """Return what the embedding of an empty place is multiplied by in fused sums, ``(4,)``."""
+        found = np.zeros(4)
+        if self.sel[neighbour]:
+            davg, dstd = (x[:1].astype(float) for x in self.statistics(centre, neighbour))
+            last = self.first_term + self.terms
+            factors = self.factors(-davg / dstd, np.ones((1, 1)))
+            found[self.first_term : last] = factors[0] / self.places
+        return found
+
     def _pair(self, centre: int, neighbour: int) -> PairSettings | None:
         """Return the kernels' settings of a pair of types, or None if its statistics vary by place."""
         mean, std = (x.astype(float) for x in self.statistics(centre, neighbour))
@@ -172,7 +220,10 @@ class RadialDescriptor(TypedDescriptor):
         """Return the sums over the neighbours of all centres, ``(centre, terms, neuron)``."""
         if self.fused is not None:
             first = self.first_term
-            return self.fused(batch, displacement)[:, first : first + self.terms, :]
+            found = self.fused(batch, displacement)
+            if self.fused.blank is not None:
+                found = found + self._sum_blank(batch, self.fused.blank)
+            return found[:, first : first + self.terms, :]
         rows = self.environment(displacement)
         each = [
             self._of_group(group.type or 0, blocks, parts)
@@ -181,6 +232,22 @@ class RadialDescriptor(TypedDescriptor):
             )
         ]
         return namespace(rows).concat(each, axis=0)
+
+    def _sum_blank(self, batch: Batch, blank: Any) -> Any:
+        """Return what the empty places of all centres add, ``(centre, 4, feature)``.
+
+        Args:
+            batch: the batch.
+            blank: what each place of a pair of types adds, ``(pair, 4, feature)``.
+        """
+        xp, (_, four, width) = namespace(blank), shape(blank)
+        flat, parts = xp.reshape(blank, (-1, four * width)), []
+        for group, blocks in zip(batch.groups, batch.view.blocks, strict=True):
+            first = (group.type or 0) * self.ntypes
+            each = zip(self.sel, blocks, strict=True)
+            empty = xp.stack([sel - as_type_of(block.count, flat) for sel, block in each], axis=1)
+            parts.append(xp.matmul(empty, flat[first : first + self.ntypes, :]))
+        return xp.reshape(xp.concat(parts, axis=0), (-1, four, width))
 
     def _of_group(self, centre: int, blocks: Sequence[Neighbours], parts: list[Any]) -> Any:
         """Return the sums of a group from its environment rows by block, ``(centre, terms, neuron)``."""

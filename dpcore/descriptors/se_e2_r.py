@@ -47,6 +47,11 @@ class SeE2R(RadialDescriptor, name="se_e2_r", aliases=("se_r",)):
         """Return what makes the second component of a row 1."""
         return np.array([mean[0], -_LARGE, 0.0, 0.0]), np.array([0.0, 1.0 / _LARGE, 0.0, 0.0])
 
+    @property
+    def counts_empty_alike(self) -> bool:
+        """Whether places add the same whenever there is no neighbour: not where pairs are excluded."""
+        return not self.exclude_types
+
     def ranges(self, shortest: float = SHORTEST) -> list[Range]:
         """Return the lower and upper end of what each network is given.
 

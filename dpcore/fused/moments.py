@@ -18,7 +18,7 @@ from dpcore.xp import as_type_of, shape
 Array = NDArray[Any]
 
 # How the embedding is evaluated, in the order of the kernels' own numbers.
-EMBEDDINGS = ("table", "net")
+EMBEDDINGS = ("table", "net", "series")
 
 # Rows of features are padded to a multiple of this in tables and nets.
 _ROW = 8
@@ -45,6 +45,14 @@ class PairSettings:
     empty: int
     excluded: bool
 
+    def row(self, place: Sequence[float]) -> Array:
+        """Return what kernels are told of the pair, whose network is at that place of the data."""
+        row = np.zeros(_PAIR_COLUMNS)
+        row[0:4], row[4:8] = self.mean, self.scale
+        row[8:11] = self.input_scale, self.empty, self.excluded
+        row[11 : 11 + len(place)] = place
+        return row
+
 
 @dataclass(frozen=True)
 class MomentSettings:
@@ -62,18 +70,26 @@ class FusedMoments(Module, name="fused_moments"):
     """Everything that a kernel needs to sum environment row times embedding over the neighbours.
 
     It is made when a model is made ready and never stored.
+
+    Attributes:
+        pairs: settings of the pairs of types, ``(pair, 24)``.
+        data: tables, nets or series, ``(n,)``.
+        empty: what the empty places of a centre add, by how many there are, ``(row, 4, feature)``; no rows where
+            ``blank`` tells it.
+        blank: what each empty place of a pair adds, ``(pair, 4, feature)``, or None.
     """
 
     rcut: float = setting(doc="cutoff, Å")
     rcut_smth: float = setting(doc="where the switch function begins to fall, Å")
     protection: float = setting(doc="added to distances that are divided by, Å")
-    embedding: str = setting(doc="table or net")
+    embedding: str = setting(doc="table, net or series")
     width: int = setting(doc="number of features of the embedding")
     widest: int = setting(doc="width of the widest layer of a net")
     ntypes: int = setting(doc="number of atom types")
     pairs: Any = buffer(exact=True)
     data: Any = buffer()
     empty: Any = buffer()
+    blank: Any = buffer(default=None)
 
     @classmethod
     def create(
@@ -96,7 +112,7 @@ class FusedMoments(Module, name="fused_moments"):
         packed = _pack(nets)
         if packed is None or packed.embedding not in kernels:
             return None
-        rows = np.stack([_row(pair, packed.places[pair.net]) for pair in pairs])
+        rows = np.stack([pair.row(packed.places[pair.net]) for pair in pairs])
         return cls(
             embedding=packed.embedding,
             width=nets[0].widths[1],
@@ -121,12 +137,25 @@ class FusedMoments(Module, name="fused_moments"):
 
     def __call__(self, batch: Batch, displacement: Any) -> Any:
         """Return the moments of all centres, group by group, ``(centre, 4, feature)``."""
-        return fused_moments(as_type_of(displacement, self.data), self, batch)
+        displacement = as_type_of(displacement, self.data)
+        if self.embedding != "series":
+            return fused_moments(displacement, self, batch)
+        return series_moments(displacement, self.data, self, batch)
 
 
 @singledispatch
 def fused_moments(displacement: Any, moments: FusedMoments, batch: Batch) -> Any:  # noqa: ARG001
     """Return the moments of a batch; backends that have the kernel register themselves."""
+    raise TypeError(f"there are no kernels for arrays of {type(displacement)}")
+
+
+@singledispatch
+def series_moments(displacement: Any, data: Any, moments: FusedMoments, batch: Batch) -> Any:  # noqa: ARG001
+    """Return the moments from series, which can be differentiated by the data, too.
+
+    A derivative by the displacements may be differentiated by the data and by what it is multiplied by; its
+    derivative by the displacements is NaN. Backends that have the kernels register themselves.
+    """
     raise TypeError(f"there are no kernels for arrays of {type(displacement)}")
 
 
@@ -244,11 +273,3 @@ def _pack_layer(layer: Any) -> Array:
 
 def _padded(x: Array) -> Array:
     return np.pad(x, [(0, 0)] * (x.ndim - 1) + [(0, -x.shape[-1] % _ROW)])
-
-
-def _row(pair: PairSettings, place: Sequence[float]) -> Array:
-    row = np.zeros(_PAIR_COLUMNS)
-    row[0:4], row[4:8] = pair.mean, pair.scale
-    row[8:11] = pair.input_scale, pair.empty, pair.excluded
-    row[11:19] = place
-    return row

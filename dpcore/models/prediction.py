@@ -40,7 +40,9 @@ def predict(adapter: Adapter, model: Model, batch: Batch, *, training: bool = Fa
     predicted = {output.total: total, output.atomic: atomic}
     if output.differentiable:
         in_rows = not any(block.is_list for block in blocks(batch))
-        book = fused_forces if model.is_fused and in_rows else forces
+        # The kernel for forces has no derivatives.
+        fused = model.is_fused and in_rows and not training
+        book = fused_forces if fused else forces
         each = [book(slope, vectors, batch) for slope in slopes]
         force, virial = (_joined(parts) for parts in zip(*each, strict=True))
         predicted |= {

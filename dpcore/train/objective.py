@@ -1,5 +1,6 @@
 """The loss of a model on a batch, and its derivative by the vector of parameters."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
@@ -14,6 +15,7 @@ from dpcore.train.data.loader import Portion
 from dpcore.train.losses import Loss
 from dpcore.train.mixed_precision import lowered, magnification
 from dpcore.train.parameters import Layout
+from dpcore.train.series import SeriesModel, with_sums
 from dpcore.train.targets import Target
 from dpcore.tree import Tree, buffer
 from dpcore.xp import as_type_of
@@ -87,6 +89,7 @@ class Objective:
         name: which of the models of the layout it is.
         compute_prec: precision of the products of networks; None for that of their parameters.
         compiled: compile on backends that do so on request.
+        series: the model with series in place of its embedding networks, where there are kernels for them.
     """
 
     def __init__(
@@ -99,25 +102,51 @@ class Objective:
         name: str = "",
         compute_prec: str | None = None,
         compiled: bool | None = None,
+        series: SeriesModel | None = None,
     ) -> None:
         self._adapter, self._model, self._layout, self._loss = adapter, model, layout, loss
         self._name, self._compute_prec = name, compute_prec
-        self._judge = adapter.compile(self._errors, requested=compiled)
-        self._teach = adapter.compile(self._gradient, requested=compiled)
+        self._compiled, self._series = compiled, series
+        self._compile()
+
+    def _compile(self) -> None:
+        self._judge = self._adapter.compile(self._errors, requested=self._compiled)
+        self._teach = self._adapter.compile(self._gradient, requested=self._compiled)
 
     def judge(self, vector: Any, lesson: Lesson) -> Outcome:
         """Return the loss of a batch."""
-        return self._run(self._judge, vector, lesson)
+        return self._run("_judge", vector, lesson)
 
     def teach(self, vector: Any, lesson: Lesson) -> Outcome:
         """Return the loss of a batch and its gradient."""
-        return self._run(self._teach, vector, lesson)
+        return self._run("_teach", vector, lesson)
 
-    def _run(self, function: Function, vector: Any, lesson: Lesson) -> Outcome:
-        with self._adapter.scope():
-            found = function(Pupil(model=self._model, vector=vector), lesson)
+    def _run(self, name: str, vector: Any, lesson: Lesson) -> Outcome:
+        if self._series is not None and not self._series.ready:
+            self._refit(self._series, vector, lesson)
+        found = self._call(name, vector, lesson)
+        while self._series is not None and not self._is_sure(found):
+            self._refit(self._series, vector, lesson)
+            found = self._call(name, vector, lesson)
         errors = {k.removeprefix(_ERROR): x for k, x in found.items() if k.startswith(_ERROR)}
         return Outcome(found["loss"], errors, found.get("gradient"))
+
+    def _call(self, name: str, vector: Any, lesson: Lesson) -> dict[str, Any]:
+        model = self._model if self._series is None else self._series.there
+        function: Function = getattr(self, name)
+        with self._adapter.scope():
+            return function(Pupil(model=model, vector=vector), lesson)
+
+    def _is_sure(self, found: dict[str, Any]) -> bool:
+        """Return whether series were accurate; what is beyond them makes the loss NaN."""
+        doubt, loss = (float(self._adapter.to_numpy(found[k])) for k in ("doubt", "loss"))
+        return doubt <= 1.0 and math.isfinite(loss)
+
+    def _refit(self, series: SeriesModel, vector: Any, lesson: Lesson) -> None:
+        """Make series that suit the networks as they are now, or go on with the networks themselves."""
+        if not series.refit(vector, lesson.batch):
+            self._series = None
+        self._compile()
 
     def _errors(self, pupil: Pupil, lesson: Lesson) -> dict[str, Any]:
         total, errors = self._value(pupil, lesson, pupil.vector, training=False)
@@ -141,13 +170,14 @@ class Objective:
     def _value(
         self, pupil: Pupil, lesson: Lesson, vector: Any, *, training: bool
     ) -> tuple[Any, dict[str, Any]]:
-        model = self._layout.model(pupil.model, vector, self._name)
+        model, doubt = with_sums(self._layout.model(pupil.model, vector, self._name))
         if self._compute_prec is not None:
             model = lowered(model, self._compute_prec)
         predicted = self._predicted(model, lesson, training=training)
         targets = {target.name: target for target in lesson.targets}
         found = self._loss(predicted, targets, lesson.batch, lesson.pace)
-        return found.total, {_ERROR + name: x for name, x in found.errors.items()}
+        others = {} if doubt is None else {"doubt": doubt}
+        return found.total, others | {_ERROR + name: x for name, x in found.errors.items()}
 
     def _predicted(self, model: Model, lesson: Lesson, *, training: bool) -> Outputs:
         """Return the predictions, and what losses take besides: see :class:`Lesson`."""

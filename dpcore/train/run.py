@@ -25,6 +25,7 @@ from dpcore.train.parameters import Layout
 from dpcore.train.pursuit import Pursuit
 from dpcore.train.schedules import Schedule
 from dpcore.train.seeds import seeded
+from dpcore.train.series import SeriesModel
 from dpcore.train.start import Start
 from dpcore.train.subject import Subject
 from dpcore.train.turns import Turns
@@ -105,6 +106,14 @@ class Bench:
     def is_chief(self) -> bool:
         """Whether this process shows and writes what all of them do."""
         return self.workers.place.rank == 0
+
+    def series(self, subject: Subject, layout: Layout) -> SeriesModel | None:
+        """Return what evaluates the embedding networks of a model as series, where there are kernels for them."""
+        known = "series" in self.adapter.kernels(self.device) and self.compute_prec is None
+        hessian = any(label.name == "hessian" for label in subject.wanted)
+        if not known or hessian or is_of_frames(subject.model):
+            return None
+        return SeriesModel(self.adapter, self.device, subject.model, layout, subject.branch.name)
 
     @property
     def sizes(self) -> Sizes:
@@ -223,6 +232,7 @@ def _task(subject: Subject, bench: Bench, layout: Layout, seed: int, turns: Turn
         name=name,
         compute_prec=bench.compute_prec,
         compiled=compiled,
+        series=bench.series(subject, layout),
     )
     in_parts = is_of_frames(subject.model)
 

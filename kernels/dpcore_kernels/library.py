@@ -15,7 +15,7 @@ from dpcore_kernels.neighbours import NeighbourKernels
 log = logging.getLogger(__name__)
 
 # Of src/kernels.h.
-INTERFACE = 3
+INTERFACE = 4
 SUFFIX = {"win32": ".dll", "darwin": ".dylib"}.get(sys.platform, ".so")
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from dpcore_kernels.arrays import SUFFIXES, Array, address, addresses, check_status
 
 _PAIR_COLUMNS = 24
-EMBEDDINGS = {"table": 0, "net": 1}
+EMBEDDINGS = {"table": 0, "net": 1, "series": 2}
 
 
 @dataclass(frozen=True)
@@ -18,15 +18,15 @@ class MomentProblem:
     """What all orders of the kernels take; ``src/kernels.h`` explains it.
 
     Attributes:
-        embedding: ``table`` or ``net``.
+        embedding: ``table``, ``net`` or ``series``.
         width: number of features.
         widest: width of the widest layer of a net.
         rcut_smth, rcut, protection: of the environment matrix, Å.
         layout: sizes of the blocks, ``(block, 4)`` int64.
         count: neighbours of the centres of each block, ``(centre,)`` int64 each.
         pairs: settings of each pair of types, ``(pair, 24)`` float64.
-        data: tables or nets, ``(n,)``.
-        empty: what empty places add, ``(row, 4, width)``.
+        data: tables, nets or series, ``(n,)``.
+        empty: what empty places add, ``(row, 4, width)``; nothing where there are no rows.
         displacement: ``(edge, 3)``, Å; it and the two before have one dtype.
     """
 
@@ -77,6 +77,7 @@ class _Input(ctypes.Structure):
         ("pair_rows", ctypes.c_int64),
         ("empty_rows", ctypes.c_int64),
         ("data", ctypes.c_void_p),
+        ("data_length", ctypes.c_int64),
         ("empty", ctypes.c_void_p),
         ("displacement", ctypes.c_void_p),
     )
@@ -115,6 +116,22 @@ class MomentKernels:
         self._call("moments_second", problem, weight, direction, by_displacement, by_weight)
         return by_displacement, by_weight
 
+    def learn(self, problem: MomentProblem, weight: Array) -> Array:
+        """Return the derivative by the data, of series, of ``sum(moments * weight)``, ``(n,)``."""
+        self._check_shapes(problem, weight, problem.displacement)
+        out = np.empty_like(problem.data)
+        self._call("moments_learn", problem, weight, out)
+        return out
+
+    def learn_first(
+        self, problem: MomentProblem, weight: Array, direction: Array
+    ) -> tuple[Array, Array]:
+        """Return the derivatives by weight and data, of series, of ``sum(first * direction)``."""
+        self._check_shapes(problem, weight, direction)
+        by_weight, by_data = np.empty_like(weight), np.empty_like(problem.data)
+        self._call("moments_learn_first", problem, weight, direction, by_weight, by_data)
+        return by_weight, by_data
+
     def _check_shapes(self, problem: MomentProblem, weight: Array, direction: Array) -> None:
         edges = problem.displacement.shape
         if weight.shape != (problem.rows, 4, problem.width) or direction.shape != edges:
@@ -138,6 +155,7 @@ class MomentKernels:
             len(problem.pairs),
             len(problem.empty),
             address(problem.data, dtype),
+            problem.data.size,
             address(problem.empty, dtype),
             address(problem.displacement, dtype),
         )

@@ -72,11 +72,18 @@ bool dpk_may_thread() { return !forked; }
   int dpk_moments_second_##suffix(const dpk_moments* input, const void* weight,                  \
                                   const void* direction, void* by_displacement, void* by_weight) { \
     return chosen().variant->suffix.second(input, weight, direction, by_displacement, by_weight); \
+  }                                                                                              \
+  int dpk_moments_learn_##suffix(const dpk_moments* input, const void* weight, void* by_data) {  \
+    return chosen().variant->suffix.learn(input, weight, by_data);                               \
+  }                                                                                              \
+  int dpk_moments_learn_first_##suffix(const dpk_moments* input, const void* weight,             \
+                                       const void* direction, void* by_weight, void* by_data) {  \
+    return chosen().variant->suffix.learn_first(input, weight, direction, by_weight, by_data);   \
   }
 
 DPK_DEFINE(f64)
 DPK_DEFINE(f32)
 
-int dpk_interface(void) { return 3; }
+int dpk_interface(void) { return 4; }
 
 const char* dpk_isa(void) { return chosen().name; }

@@ -41,6 +41,7 @@ dpk_moments input_of(const Settings& k, std::vector<const int64_t*>& count, cons
   input.pair_rows = pairs.dimensions()[0];
   input.empty_rows = empty.dimensions()[0];
   input.data = data.typed_data();
+  input.data_length = int64_t(data.element_count());
   input.empty = empty.typed_data();
   input.displacement = displacement.typed_data();
   return input;
@@ -96,6 +97,34 @@ ffi::Error second(int64_t embedding, int64_t width, int64_t widest, double rcut_
   void *to = by_displacement->untyped_data(), *too = by_weight->untyped_data();
   return result(kDouble<T> ? dpk_moments_second_f64(&input, w, v, to, too)
                            : dpk_moments_second_f32(&input, w, v, to, too));
+}
+
+template <ffi::DataType T>
+ffi::Error learn(int64_t embedding, int64_t width, int64_t widest, double rcut_smth, double rcut,
+                 double protection, Layout layout, Layout counts, Pairs pairs, ffi::Buffer<T> data,
+                 ffi::Buffer<T> empty, ffi::Buffer<T> displacement, ffi::Buffer<T> weight,
+                 ffi::ResultBuffer<T> by_data) {
+  std::vector<const int64_t*> count;
+  const Settings k{embedding, width, widest, rcut_smth, rcut, protection};
+  const dpk_moments input = input_of<T>(k, count, layout, counts, pairs, data, empty, displacement);
+  const void* w = weight.untyped_data();
+  void* to = by_data->untyped_data();
+  return result(kDouble<T> ? dpk_moments_learn_f64(&input, w, to) : dpk_moments_learn_f32(&input, w, to));
+}
+
+template <ffi::DataType T>
+ffi::Error learn_first(int64_t embedding, int64_t width, int64_t widest, double rcut_smth, double rcut,
+                       double protection, Layout layout, Layout counts, Pairs pairs, ffi::Buffer<T> data,
+                       ffi::Buffer<T> empty, ffi::Buffer<T> displacement, ffi::Buffer<T> weight,
+                       ffi::Buffer<T> direction, ffi::ResultBuffer<T> by_weight,
+                       ffi::ResultBuffer<T> by_data) {
+  std::vector<const int64_t*> count;
+  const Settings k{embedding, width, widest, rcut_smth, rcut, protection};
+  const dpk_moments input = input_of<T>(k, count, layout, counts, pairs, data, empty, displacement);
+  const void *w = weight.untyped_data(), *v = direction.untyped_data();
+  void *to = by_weight->untyped_data(), *too = by_data->untyped_data();
+  return result(kDouble<T> ? dpk_moments_learn_first_f64(&input, w, v, to, too)
+                           : dpk_moments_learn_first_f32(&input, w, v, to, too));
 }
 
 template <ffi::DataType T>
@@ -190,3 +219,7 @@ DPK_HANDLER(dpk_jax_moments_first_f64, first, bind_first, ffi::F64)
 DPK_HANDLER(dpk_jax_moments_first_f32, first, bind_first, ffi::F32)
 DPK_HANDLER(dpk_jax_moments_second_f64, second, bind_second, ffi::F64)
 DPK_HANDLER(dpk_jax_moments_second_f32, second, bind_second, ffi::F32)
+DPK_HANDLER(dpk_jax_moments_learn_f64, learn, bind_first, ffi::F64)
+DPK_HANDLER(dpk_jax_moments_learn_f32, learn, bind_first, ffi::F32)
+DPK_HANDLER(dpk_jax_moments_learn_first_f64, learn_first, bind_second, ffi::F64)
+DPK_HANDLER(dpk_jax_moments_learn_first_f32, learn_first, bind_second, ffi::F32)

@@ -11,14 +11,17 @@
 enum dpk_status { DPK_OK = 0, DPK_NO_MEMORY = 1, DPK_BAD_INPUT = 2 };
 
 // How the embedding of the radial part is evaluated.
-enum dpk_embedding { DPK_TABLE = 0, DPK_NET = 1 };
+enum dpk_embedding { DPK_TABLE = 0, DPK_NET = 1, DPK_SERIES = 2 };
+
+// Terms of a series on an interval: T_0 to T_11.
+#define DPK_SERIES_TERMS 12
 
 // Columns of dpk_moments.layout: one row for each block of neighbours, the blocks of a group of centres
 // one after another.
 enum dpk_layout { DPK_CENTRES, DPK_WIDTH, DPK_PAIR, DPK_FIRST_ROW, DPK_LAYOUT_COLUMNS };
 
 // Columns of dpk_moments.pairs: the settings of a pair of types. A table has two segments, of which the
-// second begins where the first ends; positions are in scalars of `data`.
+// second begins where the first ends; a series has one. Positions are in scalars of `data`.
 enum dpk_pair {
   DPK_MEAN,                     // of the four components of an environment row
   DPK_SCALE = DPK_MEAN + 4,     // that the rows less their mean are multiplied by
@@ -49,8 +52,9 @@ typedef struct {
   const int64_t* const* count;  // for each block the neighbours of its centres, (centre,)
   const double* pairs;          // (pair, DPK_PAIR_COLUMNS)
   int64_t pair_rows, empty_rows;
-  const void* data;             // tables or nets
-  const void* empty;            // what the empty places of a centre add, (row, 4, width)
+  const void* data;             // tables, nets or series
+  int64_t data_length;          // its scalars
+  const void* empty;            // what the empty places of a centre add, (row, 4, width); nothing without rows
   const void* displacement;     // (edge, 3), block after block
 } dpk_moments;
 
@@ -62,7 +66,12 @@ typedef struct {
   /* The derivatives of sum(slope * direction) by displacements and weight. */                       \
   DPK_API int dpk_moments_second_##suffix(const dpk_moments* input, const void* weight,              \
                                           const void* direction, void* by_displacement,              \
-                                          void* by_weight);
+                                          void* by_weight);                                          \
+  /* Of series alone: the derivative by the data of sum(moments * weight). */                        \
+  DPK_API int dpk_moments_learn_##suffix(const dpk_moments* input, const void* weight, void* by_data); \
+  /* Of series alone: the derivatives of sum(slope * direction) by weight and data. */               \
+  DPK_API int dpk_moments_learn_first_##suffix(const dpk_moments* input, const void* weight,         \
+                                               const void* direction, void* by_weight, void* by_data);
 
 DPK_DECLARE(f64)
 DPK_DECLARE(f32)

@@ -1,4 +1,5 @@
-// Environment rows times embedding, summed over the neighbours of each centre, with first and second derivatives.
+// Environment rows times embedding, summed over the neighbours of each centre, with first and second derivatives
+// and, of embeddings that are linear in their data, those by the data.
 #pragma once
 #include <algorithm>
 #include <memory>
@@ -36,10 +37,16 @@ struct Plan {
 inline bool usable(const dpk_moments& input, const int64_t* row, const int64_t* count) {
   const int64_t pair = row[DPK_PAIR], width = row[DPK_WIDTH];
   if (pair < 0 || pair >= input.pair_rows || width < 0 || row[DPK_CENTRES] < 0) return false;
+  if (input.embedding == DPK_SERIES) {
+    const double* series = input.pairs + pair * DPK_PAIR_COLUMNS;
+    const double start = series[DPK_START], intervals = series[DPK_INTERVALS];
+    const double size = intervals * DPK_SERIES_TERMS * double(padded(input.width));
+    if (!(start >= 0 && intervals >= 1 && start + size <= double(input.data_length))) return false;
+  }
   const double empty = input.pairs[pair * DPK_PAIR_COLUMNS + DPK_EMPTY];
   for (int64_t i = 0; i < row[DPK_CENTRES]; ++i) {
     if (count[i] < 0 || count[i] > width) return false;
-    if (input.empty && (empty < 0 || empty + double(count[i]) >= double(input.empty_rows))) return false;
+    if (input.empty_rows && (empty < 0 || empty + double(count[i]) >= double(input.empty_rows))) return false;
   }
   return true;
 }
@@ -66,36 +73,55 @@ inline Plan plan(const dpk_moments& input) {
   return out;
 }
 
+// What is computed: the moments, the functions of kernels.h that are named alike.
+enum class Job { moments, first, second, learn, learn_first };
+
+// How many derivatives of the embedding by its input that takes.
+constexpr int order_of(Job job) {
+  return job == Job::second ? 2 : (job == Job::first || job == Job::learn_first ? 1 : 0);
+}
+constexpr bool learns(Job job) { return job == Job::learn || job == Job::learn_first; }
+constexpr bool has_direction(Job job) { return job == Job::second || job == Job::learn_first; }
+// Whether there is a result for each centre, and for each edge.
+constexpr bool sums_up(Job job) { return job == Job::moments || has_direction(job); }
+constexpr bool has_slope(Job job) { return job == Job::first || job == Job::second; }
+
 template <class T>
 struct Arguments {
-  const T* weight = nullptr;      // ORDER > 0
-  const T* direction = nullptr;   // ORDER > 1
-  T* moments = nullptr;           // ORDER 0: the result; ORDER 2: the derivative by weight
-  T* slope = nullptr;             // ORDER > 0
+  const T* weight = nullptr;      // but for the moments
+  const T* direction = nullptr;   // has_direction
+  T* moments = nullptr;           // sums_up: the moments or the derivative by weight
+  T* slope = nullptr;             // has_slope
+  T* by_data = nullptr;           // learns
 };
 
 // What one thread needs to work on a task.
-template <class T, class Embedding, int ORDER>
+template <class T, class Embedding, Job JOB>
 class Worker {
+  static constexpr int ORDER = order_of(JOB);
+
  public:
   Worker(const dpk_moments& input, const Arguments<T>& arguments)
       : input_(input), arguments_(arguments), row_(padded(input.width)),
-        sums_(ORDER != 1 ? kCentres * 4 * row_ : 0), weight_(ORDER ? kCentres * 4 * row_ : 0),
+        sums_(sums_up(JOB) ? kCentres * 4 * row_ : 0),
+        weight_(JOB != Job::moments ? kCentres * 4 * row_ : 0),
         scratch_(Embedding::scratch(input, kEdges, ORDER)) {}
 
-  void run(const Plan& plan, const Task& task) {
-    if constexpr (ORDER == 0) start(plan, task);
-    if constexpr (ORDER == 2) std::fill(sums_.begin(), sums_.end(), T(0));
-    if constexpr (ORDER > 0) fetch_weight(task);
+  // Derivatives by the data are added to `by_data`.
+  void run(const Plan& plan, const Task& task, T* by_data = nullptr) {
+    by_data_ = by_data;
+    if constexpr (JOB == Job::moments) start(plan, task);
+    if constexpr (has_direction(JOB)) std::fill(sums_.begin(), sums_.end(), T(0));
+    if constexpr (JOB != Job::moments) fetch_weight(task);
     for (int b = 0; b < task.blocks; ++b) block(plan.blocks[task.first_block + b], task);
-    if constexpr (ORDER != 1) finish(task);
+    if constexpr (sums_up(JOB)) finish(task);
   }
 
  private:
   // Sums begin with what the empty places of each centre add.
   void start(const Plan& plan, const Task& task) {
     std::fill(sums_.begin(), sums_.end(), T(0));
-    if (!input_.empty) return;
+    if (!input_.empty_rows) return;
     const int64_t n = input_.width;
     for (int b = 0; b < task.blocks; ++b) {
       const Block& block = plan.blocks[task.first_block + b];
@@ -141,7 +167,7 @@ class Worker {
     for (int64_t i = 0; i < task.centres; ++i) {
       const int64_t count = excluded ? 0 : block.count[task.first_centre + i];
       const int64_t first = block.first_edge + (task.first_centre + i) * block.width;
-      if constexpr (ORDER > 0) {
+      if constexpr (has_slope(JOB)) {
         T* slope = arguments_.slope + 3 * (first + count);
         std::fill(slope, slope + 3 * (block.width - count), T(0));
       }
@@ -149,7 +175,7 @@ class Worker {
         const T* d = static_cast<const T*>(input_.displacement) + 3 * (first + k);
         for (int axis = 0; axis < 3; ++axis) {
           place_[axis][edges] = d[axis];
-          if constexpr (ORDER > 1)
+          if constexpr (has_direction(JOB))
             direction_[axis][edges] = arguments_.direction[3 * (first + k) + axis];
         }
         edge_[edges] = first + k;
@@ -170,19 +196,23 @@ class Worker {
       for (int c = 0; c < 4; ++c) rows_[c][e] = edge.row[c];
     }
     embedding.template prepare<ORDER>(inputs_, edges);
-    if constexpr (ORDER == 0) {
+    if constexpr (JOB == Job::moments) {
       for (int e = 0; e < edges;) {
         const bool pair = e + 1 < edges && centre_[e] == centre_[e + 1];
         pair ? add<2>(embedding, e) : add<1>(embedding, e);
         e += 1 + pair;
       }
     }
-    if constexpr (ORDER == 1) {
+    if constexpr (JOB == Job::first) {
       for (int e = 0; e < edges; ++e) contract(embedding.template row<1>(e), e);
       slopes(edges);
     }
-    if constexpr (ORDER == 2)
+    if constexpr (JOB == Job::second)
       for (int e = 0; e < edges; ++e) second(embedding.template row<2>(e), e);
+    if constexpr (JOB == Job::learn)
+      for (int e = 0; e < edges; ++e) learn(embedding.template row<0>(e), e);
+    if constexpr (JOB == Job::learn_first)
+      for (int e = 0; e < edges; ++e) learn_first(embedding.template row<1>(e), e);
   }
 
   // Add edges of one centre: sums are fetched and put back once for all of them.
@@ -247,13 +277,15 @@ class Worker {
       for (int axis = 0; axis < 3; ++axis) arguments_.slope[3 * edge_[e] + axis] = slope_[axis][e];
   }
 
+  // A component of an edge, with its change in the given direction.
+  inline Dual<T> along(int axis, int e) const { return {place_[axis][e], direction_[axis][e]}; }
+
   template <class Row>
   inline void second(const Row& row, int e) {
     using D = Dual<T>;
     using V = typename Simd<T>::V;
     contract(row, e);
-    const D x(place_[0][e], direction_[0][e]), y(place_[1][e], direction_[1][e]),
-        z(place_[2][e], direction_[2][e]);
+    const D x = along(0, e), y = along(1, e), z = along(2, e);
     const auto edge = environment<D>(x, y, z, settings_);
     D a[4], b[4], out[3];
     for (int c = 0; c < 4; ++c) {
@@ -274,10 +306,48 @@ class Worker {
     }
   }
 
+  template <class Row>
+  inline void learn(const Row& row, int e) {
+    using V = typename Simd<T>::V;
+    const T* weight = weight_.data() + centre_[e] * 4 * row_;
+    for (int64_t m = 0; m < row_; m += Simd<T>::lanes) {
+      V slope[1] = {};
+#pragma GCC unroll 4
+      for (int c = 0; c < 4; ++c) slope[0] += load(weight + c * row_ + m) * rows_[c][e];
+      row.spread_chunk(m, slope, by_data_);
+    }
+  }
+
+  template <class Row>
+  inline void learn_first(const Row& row, int e) {
+    using V = typename Simd<T>::V;
+    const auto edge = environment<Dual<T>>(along(0, e), along(1, e), along(2, e), settings_);
+    const T* weight = weight_.data() + centre_[e] * 4 * row_;
+    T *sums = sums_.data() + centre_[e] * 4 * row_, change[4], moved[4];
+    for (int c = 0; c < 4; ++c) {
+      change[c] = edge.row[c].b;
+      moved[c] = edge.input.b * edge.row[c].a;
+    }
+    for (int64_t m = 0; m < row_; m += Simd<T>::lanes) {
+      V g[2], slope[2] = {};
+      row.load_chunk(m, g);
+#pragma GCC unroll 4
+      for (int c = 0; c < 4; ++c) {
+        const V w = once<T>(load(weight + c * row_ + m));
+        T* s = sums + c * row_ + m;
+        store(s, load(s) + g[0] * change[c] + g[1] * moved[c]);
+        slope[0] += w * change[c];
+        slope[1] += w * moved[c];
+      }
+      row.spread_chunk(m, slope, by_data_);
+    }
+  }
+
   const dpk_moments& input_;
   const Arguments<T> arguments_;
   const int64_t row_;
   Scratch<T> sums_, weight_, scratch_;
+  T* by_data_ = nullptr;
   Settings<T> settings_;
   int64_t edge_[kEdges];
   int centre_[kEdges];
@@ -285,35 +355,92 @@ class Worker {
   T products_[ORDER + 1][4][kEdges];
 };
 
-template <class T, class Embedding, int ORDER>
-std::unique_ptr<Worker<T, Embedding, ORDER>> worker(const dpk_moments& input, const Arguments<T>& arguments) {
+template <class T, class Embedding, Job JOB>
+std::unique_ptr<Worker<T, Embedding, JOB>> worker(const dpk_moments& input, const Arguments<T>& arguments) {
   try {
-    return std::make_unique<Worker<T, Embedding, ORDER>>(input, arguments);
+    return std::make_unique<Worker<T, Embedding, JOB>>(input, arguments);
   } catch (const std::bad_alloc&) {
     return nullptr;
   }
 }
 
-template <class T, class Embedding, int ORDER>
-int run(const dpk_moments& input, const Arguments<T>& arguments) {
+// In how many parts derivatives by the data are summed up, whatever the number of threads: each part has as much
+// memory as the data, which is to be little beside its work.
+inline int64_t parts_of(const dpk_moments& input, const Plan& work) {
+  constexpr int64_t most = 16, least_edges = 4;
+  int64_t edges = 0;
+  for (int64_t b = 0; b < input.blocks; ++b) {
+    const int64_t* row = input.layout + b * DPK_LAYOUT_COLUMNS;
+    for (int64_t i = 0; i < row[DPK_CENTRES]; ++i) edges += input.count[b][i];
+  }
+  const int64_t rows = input.data_length / padded(input.width) + 1;
+  const int64_t worth = std::clamp<int64_t>(edges / (least_edges * rows), 1, most);
+  return std::clamp<int64_t>(int64_t(work.tasks.size()), 1, worth);
+}
+
+template <class T, class Embedding, Job JOB>
+bool learn_all(const dpk_moments& input, const Arguments<T>& arguments, const Plan& work) {
   bool enough = true;
+  const int64_t tasks = int64_t(work.tasks.size()), parts = parts_of(input, work), n = input.data_length;
+  // The first part is summed up in place.
+  std::vector<Scratch<T>> others(parts - 1);
+  std::fill(arguments.by_data, arguments.by_data + n, T(0));
+#pragma omp parallel if (parts > 1 && dpk_may_thread()) reduction(&& : enough)
+  {
+    const auto mine = worker<T, Embedding, JOB>(input, arguments);
+    enough = mine != nullptr;
+#pragma omp for schedule(dynamic, 1)
+    for (int64_t part = 0; part < parts; ++part) {
+      T* sum = arguments.by_data;
+      try {
+        if (part) {
+          others[part - 1].assign(n, T(0));
+          sum = others[part - 1].data();
+        }
+      } catch (const std::bad_alloc&) {
+        enough = false;
+      }
+      for (int64_t i = part * tasks / parts; enough && i < (part + 1) * tasks / parts; ++i)
+        mine->run(work, work.tasks[i], sum);
+    }
+#pragma omp for schedule(static)
+    for (int64_t i = 0; i < n; ++i)
+      for (const auto& other : others)
+        if (int64_t(other.size()) == n) arguments.by_data[i] += other[i];
+  }
+  return enough;
+}
+
+template <class T, class Embedding, Job JOB>
+bool evaluate_all(const dpk_moments& input, const Arguments<T>& arguments, const Plan& work) {
+  bool enough = true;
+  const int64_t tasks = int64_t(work.tasks.size());
+#pragma omp parallel if (tasks > 1 && dpk_may_thread()) reduction(&& : enough)
+  {
+    const auto mine = worker<T, Embedding, JOB>(input, arguments);
+    enough = mine != nullptr;
+#pragma omp for schedule(dynamic, 1)
+    for (int64_t i = 0; i < tasks; ++i)
+      if (mine) mine->run(work, work.tasks[i]);
+  }
+  return enough;
+}
+
+template <class T, class Embedding, Job JOB>
+int run(const dpk_moments& input, const Arguments<T>& arguments) {
   try {
     const Plan work = plan(input);
-    const int64_t tasks = int64_t(work.tasks.size());
-#pragma omp parallel if (tasks > 1 && dpk_may_thread()) reduction(&& : enough)
-    {
-      const auto mine = worker<T, Embedding, ORDER>(input, arguments);
-      enough = mine != nullptr;
-#pragma omp for schedule(dynamic, 1)
-      for (int64_t i = 0; i < tasks; ++i)
-        if (mine) mine->run(work, work.tasks[i]);
-    }
+    bool enough;
+    if constexpr (learns(JOB))
+      enough = learn_all<T, Embedding, JOB>(input, arguments, work);
+    else
+      enough = evaluate_all<T, Embedding, JOB>(input, arguments, work);
+    return enough ? DPK_OK : DPK_NO_MEMORY;
   } catch (const std::bad_alloc&) {
-    enough = false;
+    return DPK_NO_MEMORY;
   } catch (const std::invalid_argument&) {
     return DPK_BAD_INPUT;
   }
-  return enough ? DPK_OK : DPK_NO_MEMORY;
 }
 
 }  // namespace DPK_VARIANT

@@ -1,20 +1,22 @@
 // The kernels for one instruction set; compiled once for each.
 #include "moments.hpp"
 #include "net.hpp"
+#include "series.hpp"
 #include "table.hpp"
 #include "variant.h"
 
 namespace DPK_VARIANT {
 namespace {
 
-template <int ORDER, class T>
+template <Job JOB, class T>
 int evaluate(const dpk_moments& input, const Arguments<T>& arguments) {
-  switch (input.embedding) {
-    case DPK_TABLE:
-      return run<T, TableEmbedding<T>, ORDER>(input, arguments);
-    case DPK_NET:
-      return run<T, NetEmbedding<T>, ORDER>(input, arguments);
-  }
+  if constexpr (!learns(JOB)) switch (input.embedding) {
+      case DPK_TABLE:
+        return run<T, TableEmbedding<T>, JOB>(input, arguments);
+      case DPK_NET:
+        return run<T, NetEmbedding<T>, JOB>(input, arguments);
+    }
+  if (input.embedding == DPK_SERIES) return run<T, SeriesEmbedding<T>, JOB>(input, arguments);
   return DPK_BAD_INPUT;
 }
 
@@ -22,7 +24,7 @@ template <class T>
 int moments(const dpk_moments* input, void* out) {
   Arguments<T> a;
   a.moments = static_cast<T*>(out);
-  return evaluate<0>(*input, a);
+  return evaluate<Job::moments>(*input, a);
 }
 
 template <class T>
@@ -30,7 +32,7 @@ int first(const dpk_moments* input, const void* weight, void* slope) {
   Arguments<T> a;
   a.weight = static_cast<const T*>(weight);
   a.slope = static_cast<T*>(slope);
-  return evaluate<1>(*input, a);
+  return evaluate<Job::first>(*input, a);
 }
 
 template <class T>
@@ -41,12 +43,31 @@ int second(const dpk_moments* input, const void* weight, const void* direction, 
   a.direction = static_cast<const T*>(direction);
   a.slope = static_cast<T*>(by_displacement);
   a.moments = static_cast<T*>(by_weight);
-  return evaluate<2>(*input, a);
+  return evaluate<Job::second>(*input, a);
+}
+
+template <class T>
+int learn(const dpk_moments* input, const void* weight, void* by_data) {
+  Arguments<T> a;
+  a.weight = static_cast<const T*>(weight);
+  a.by_data = static_cast<T*>(by_data);
+  return evaluate<Job::learn>(*input, a);
+}
+
+template <class T>
+int learn_first(const dpk_moments* input, const void* weight, const void* direction, void* by_weight,
+                void* by_data) {
+  Arguments<T> a;
+  a.weight = static_cast<const T*>(weight);
+  a.direction = static_cast<const T*>(direction);
+  a.moments = static_cast<T*>(by_weight);
+  a.by_data = static_cast<T*>(by_data);
+  return evaluate<Job::learn_first>(*input, a);
 }
 
 template <class T>
 constexpr dpk_kernels kernels() {
-  return {moments<T>, first<T>, second<T>};
+  return {moments<T>, first<T>, second<T>, learn<T>, learn_first<T>};
 }
 
 }  // namespace

@@ -103,8 +103,33 @@ class Table:
 
 
 @dataclass(frozen=True)
+class Series:
+    """Chebyshev series on equal intervals, ``coefficients[interval, term, feature]``."""
+
+    lower: float
+    stride: float
+    coefficients: np.ndarray
+
+    def __call__(self, x):
+        position = (x - self.lower) / self.stride
+        interval = np.clip(np.floor(position.real).astype(int), 0, len(self.coefficients) - 1)
+        u = 2.0 * (position - interval) - 1.0
+        # T_n(u) = cos(n arccos u) as a polynomial in u.
+        polynomials = [
+            np.polynomial.Chebyshev.basis(n).convert(kind=np.polynomial.Polynomial)
+            for n in range(12)
+        ]
+        terms = np.stack([polynomial(u) for polynomial in polynomials], axis=1)
+        return np.einsum("nt,ntf->nf", terms, self.coefficients[interval])
+
+    def packed(self, start):
+        columns = [start, self.lower, 1.0 / self.stride, len(self.coefficients)]
+        return padded(self.coefficients).ravel(), columns
+
+
+@dataclass(frozen=True)
 class Pair:
-    embedding: Net | Table
+    embedding: Net | Table | Series
     mean: np.ndarray
     scale: np.ndarray
     input_scale: float
@@ -218,11 +243,11 @@ class System:
             row = [*pair.mean, *pair.scale, pair.input_scale, first, pair.excluded, *columns]
             rows.append(row + [0.0] * (PAIR_COLUMNS - len(row)))
             empty.append(pair.empty)
-        net = isinstance(self.pairs[0].embedding, Net)
-        nets = [pair.embedding for pair in self.pairs if net]
+        kind = type(self.pairs[0].embedding).__name__.lower()
+        nets = [pair.embedding for pair in self.pairs if kind == "net"]
         layout = [(len(b.count), b.width, b.pair, row) for b, row, _ in self.blocks()]
         return MomentProblem(
-            embedding="net" if net else "table",
+            embedding=kind,
             width=self.width,
             widest=max((layer.weight.shape[1] for n in nets for layer in n.layers), default=0),
             rcut_smth=self.rcut_smth,
@@ -276,6 +301,12 @@ def table(rng, width, *, two=False, lower=-0.6, upper=1.4):
     far = segment(rng, middle, (upper - middle) / 3, 3, width)
     far.knots[0] = near.knots[-1] * np.array([1.0, 7 / 3, 49 / 9])[:, None]
     return Table([near, far])
+
+
+def series(rng, width, *, lower=-0.7, upper=4.1):
+    """Return series on all that they are given, of terms that fall off."""
+    fall = 0.4 ** np.arange(12)[None, :, None]
+    return Series(lower, (upper - lower) / 5, rng.normal(size=(5, 12, width)) * fall)
 
 
 def system(rng, embed, width, *, centres=(9, 11), blocks=(5, 13), excluded=(), **settings):
@@ -339,6 +370,10 @@ def two_tables(rng, width):
 CASES = [
     *(Case(f"table-{n}", table, n) for n in (1, 7, 8, 13, 40, 100, 240)),
     Case("two-tables", two_tables, 13),
+    *(Case(f"series-{n}", series, n) for n in (1, 8, 13, 100)),
+    Case("series-many", series, 24, {"centres": (61, 83), "blocks": (40, 9)}),
+    Case("series-excluded", series, 5, {"excluded": (1, 2), "protection": 0.3}),
+    Case("series-no-neighbours", series, 6, {"blocks": (0, 0)}),
     Case("net-1", nets(1), 1),
     Case("net-widths", nets(1, 2, 2, 7, 14, 13), 13),
     Case("net-timesteps", nets(8, 8, 16, timestep=True), 16),

@@ -29,10 +29,13 @@ def assert_close(found, expected, tolerance):
 
 
 def evaluated(made, displacement, weight, direction, kernels=KERNELS):
-    """Return all that the kernels give: moments, slope and the two second derivatives."""
+    """Return all that the kernels give: moments, slope, the two second derivatives, and those by data."""
     problem = made.problem(displacement)
-    first = kernels.first(problem, weight)
-    return [kernels.moments(problem), first, *kernels.second(problem, weight, direction)]
+    found = [kernels.moments(problem), kernels.first(problem, weight)]
+    found += kernels.second(problem, weight, direction)
+    if problem.embedding == "series":
+        found += [kernels.learn(problem, weight), *kernels.learn_first(problem, weight, direction)]
+    return found
 
 
 def defined(made, displacement, weight, direction):
@@ -47,7 +50,7 @@ def test_double_precision(case):
     given = case.make()
     tolerances = (1e-13, 1e-13, 1e-9, 1e-13)
     for found, expected, tolerance in zip(
-        evaluated(*given), defined(*given), tolerances, strict=True
+        evaluated(*given)[:4], defined(*given), tolerances, strict=True
     ):
         assert_close(found, expected, tolerance)
 
@@ -57,7 +60,7 @@ def test_single_precision(case):
     given = case.make(np.float32)
     tolerances = (3e-6, 2e-5, 2e-4, 2e-5)
     for found, expected, tolerance in zip(
-        evaluated(*given), defined(*given), tolerances, strict=True
+        evaluated(*given)[:4], defined(*given), tolerances, strict=True
     ):
         assert found.dtype == np.float32
         assert_close(found, expected, tolerance)
@@ -80,6 +83,74 @@ def test_derivatives_are_those_of_the_kernels(case):
     assert_close(by_displacement, (slopes[0] - slopes[1]) / (2 * h), 1e-6)
     rates = [KERNELS.moments(end) for end in ends]
     assert_close(by_weight, (rates[0] - rates[1]) / (2 * h), 1e-6)
+
+
+OF_SERIES = pytest.mark.parametrize(
+    "case", [case for case in CASES if case.name.startswith("series")], ids=lambda case: case.name
+)
+
+
+@OF_SERIES
+@pytest.mark.parametrize(("dtype", "tolerance"), [(np.float64, 1e-13), (np.float32, 2e-5)])
+def test_derivatives_by_the_data_of_series(case, dtype, tolerance):
+    """All is linear in the data: their derivatives times other data are what these data give."""
+    made, displacement, weight, direction = case.make(dtype)
+    problem = made.problem(displacement)
+    rng = np.random.default_rng(2)
+    others = rng.normal(size=(3, len(problem.data))).astype(dtype)
+    v = np.where(made.real()[:, None], direction, 0.0)
+    learned = KERNELS.learn(problem, weight)
+    by_weight, by_data = KERNELS.learn_first(problem, weight, direction)
+    for other in others:
+        given = dc.replace(problem, data=other, empty=np.zeros_like(problem.empty))
+        wide = [x.astype(float) for x in (other, learned, by_data)]
+        sums = np.array(
+            [
+                (KERNELS.moments(given).astype(float) * weight).sum(),
+                (KERNELS.first(given, weight).astype(float) * v).sum(),
+            ]
+        )
+        size = np.sqrt(len(other)) * np.abs(wide[1:]).max() + 1e-3
+        assert_close(
+            np.array([wide[0] @ wide[1], wide[0] @ wide[2]]) / size, sums / size, tolerance
+        )
+    # The largest products are those of data that no sum of others hides.
+    assert_close(
+        by_weight,
+        made.second(*(x.astype(float) for x in (np.nan_to_num(displacement, nan=2.0), weight, v)))[
+            1
+        ],
+        tolerance,
+    )
+
+
+def test_series_end_where_they_end():
+    made, displacement, *_ = BY_NAME["series-8"].make()
+    problem = made.problem(displacement)
+    near = problem.displacement * 0.0 + [0.1, 0.0, 0.0]
+    found = KERNELS.moments(dc.replace(problem, displacement=near))
+    counts = sum(block.count for block in made.groups[0])
+    np.testing.assert_array_equal(np.isnan(found[: len(counts)]).all(axis=(1, 2)), counts > 0)
+
+
+@pytest.mark.parametrize("name", ["table-7", "net-1"])
+def test_derivatives_by_other_data_are_refused(name):
+    made, displacement, weight, direction = BY_NAME[name].make()
+    problem = made.problem(displacement)
+    with pytest.raises(ValueError, match="refuse"):
+        KERNELS.learn(problem, weight)
+    with pytest.raises(ValueError, match="refuse"):
+        KERNELS.learn_first(problem, weight, direction)
+
+
+def test_series_beyond_the_data_are_refused():
+    made, displacement, *_ = BY_NAME["series-8"].make()
+    problem = made.problem(displacement)
+    for column, wrong in ((11, -8.0), (11, 1e6), (14, 0.0), (14, 1e9), (14, np.nan)):
+        pairs = problem.pairs.copy()
+        pairs[0, column] = wrong
+        with pytest.raises(ValueError, match="refuse"):
+            KERNELS.moments(dc.replace(problem, pairs=pairs))
 
 
 @EVERY

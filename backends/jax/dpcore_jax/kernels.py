@@ -10,12 +10,25 @@ import jax.numpy as jnp
 import numpy as np
 
 from dpcore.batch import Batch, blocks, neighbour_index, places
-from dpcore.fused.moments import EMBEDDINGS, FusedMoments, fused_moments, layout
+from dpcore.fused.moments import (
+    EMBEDDINGS,
+    FusedMoments,
+    fused_moments,
+    layout,
+    series_moments,
+)
 from dpcore.models.forces import fused_forces
 from dpcore.registry import kernels
 
 _SUFFIXES = {"float64": "f64", "float32": "f32"}
-_NAMES = ("moments", "moments_first", "moments_second", "forces")
+_NAMES = (
+    "moments",
+    "moments_first",
+    "moments_second",
+    "moments_learn",
+    "moments_learn_first",
+    "forces",
+)
 
 # Settings as sorted pairs of names and values: they are part of what is compiled.
 _Settings = tuple[tuple[str, int | float], ...]
@@ -82,6 +95,75 @@ _moments.defvjp(_moments_forward, _moments_backward)
 _first.defvjp(_first_forward, _second)
 
 
+# Of series: everything is linear in the data and in the weight. `constants` are all that comes before the data.
+@partial(jax.custom_vjp, nondiff_argnums=(0, 1))
+def _of_series(settings: _Settings, rows: int, constants: Any, displacement: Any, data: Any) -> Any:
+    sizes = (rows, 4, dict(settings)["width"])
+    return _call("moments", settings, _arrays(constants, displacement, data), sizes)[0]
+
+
+@partial(jax.custom_vjp, nondiff_argnums=(0,))
+def _series_first(
+    settings: _Settings, constants: Any, displacement: Any, data: Any, weight: Any
+) -> Any:
+    arrays = [*_arrays(constants, displacement, data), weight]
+    return _call("moments_first", settings, arrays, displacement.shape)[0]
+
+
+@partial(jax.custom_vjp, nondiff_argnums=(0,))
+def _learn(settings: _Settings, constants: Any, displacement: Any, data: Any, weight: Any) -> Any:
+    arrays = [*_arrays(constants, displacement, data), weight]
+    return _call("moments_learn", settings, arrays, data.shape)[0]
+
+
+def _arrays(constants: Any, displacement: Any, data: Any) -> list[Any]:
+    layout_, counts, pairs, empty = constants
+    return [layout_, counts, pairs, data, empty, displacement]
+
+
+def _of_series_forward(
+    settings: _Settings, rows: int, constants: Any, displacement: Any, data: Any
+) -> Any:
+    kept = (constants, displacement, data)
+    return _of_series(settings, rows, *kept), kept
+
+
+def _of_series_backward(settings: _Settings, _rows: int, kept: Any, weight: Any) -> Any:
+    # XLA leaves out what is not asked for.
+    return None, _series_first(settings, *kept, weight), _learn(settings, *kept, weight)
+
+
+def _series_first_forward(settings: _Settings, *kept: Any) -> Any:
+    return _series_first(settings, *kept), kept
+
+
+def _series_first_backward(settings: _Settings, kept: Any, direction: Any) -> Any:
+    constants, displacement, data, weight = kept
+    arrays = [*_arrays(constants, displacement, data), weight, direction]
+    shapes = (weight.shape, data.shape)
+    by_weight, by_data = _call("moments_learn_first", settings, arrays, *shapes)
+    return None, jnp.full_like(displacement, jnp.nan), by_data, by_weight
+
+
+def _learn_forward(settings: _Settings, *kept: Any) -> Any:
+    return _learn(settings, *kept), kept
+
+
+def _learn_backward(settings: _Settings, kept: Any, data: Any) -> Any:
+    constants, displacement, before, weight = kept
+    return (
+        None,
+        _series_first(settings, constants, displacement, data, weight),
+        jnp.zeros_like(before),
+        _of_series(settings, weight.shape[0], constants, displacement, data),
+    )
+
+
+_of_series.defvjp(_of_series_forward, _of_series_backward)
+_series_first.defvjp(_series_first_forward, _series_first_backward)
+_learn.defvjp(_learn_forward, _learn_backward)
+
+
 @fused_forces.register(jax.Array)
 @fused_forces.register(jax.core.Tracer)
 def _(slope: Any, displacement: Any, batch: Batch) -> tuple[Any, Any]:
@@ -97,7 +179,20 @@ def _(slope: Any, displacement: Any, batch: Batch) -> tuple[Any, Any]:
 @fused_moments.register(jax.Array)
 @fused_moments.register(jax.core.Tracer)
 def _(displacement: Any, moments: FusedMoments, batch: Batch) -> Any:
-    rows = layout(batch, moments.ntypes)
+    settings, constants, centres = _given(moments, batch)
+    rows, counts, pairs, empty = constants
+    return _moments(settings, centres, (rows, counts, pairs, moments.data, empty), displacement)
+
+
+@series_moments.register(jax.Array)
+@series_moments.register(jax.core.Tracer)
+def _(displacement: Any, data: Any, moments: FusedMoments, batch: Batch) -> Any:
+    settings, constants, centres = _given(moments, batch)
+    return _of_series(settings, centres, constants, displacement, data)
+
+
+def _given(moments: FusedMoments, batch: Batch) -> tuple[_Settings, tuple[Any, ...], int]:
+    """Return the settings, what is not differentiated by but the data, and the number of centres."""
     settings: _Settings = (
         ("embedding", EMBEDDINGS.index(moments.embedding)),
         ("width", moments.width),
@@ -107,6 +202,6 @@ def _(displacement: Any, moments: FusedMoments, batch: Batch) -> Any:
         ("protection", float(moments.protection)),
     )
     counts = jnp.concatenate([block.count for block in blocks(batch)])
-    constants = (jnp.array(rows), counts, moments.pairs, moments.data, moments.empty)
+    rows = jnp.array(layout(batch, moments.ntypes))
     centres = sum(group.place.shape[0] for group in batch.groups)
-    return _moments(settings, centres, constants, displacement)
+    return settings, (rows, counts, moments.pairs, moments.empty), centres

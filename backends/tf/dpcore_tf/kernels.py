@@ -3,7 +3,7 @@
 Operators of TensorFlow's own kind would be bound to one of its versions; a call costs some 0.1 ms.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -18,6 +18,7 @@ from dpcore.fused.moments import (
     layout,
     library,
     problem,
+    series_moments,
 )
 from dpcore.models.forces import fused_forces
 from dpcore.xp import shape
@@ -96,6 +97,70 @@ def _second(given: _Constants, displacement: Any, weight: Any, direction: Any) -
     return second(displacement, weight, direction)
 
 
+def _run_learn(settings: MomentSettings, weight: np.ndarray, *arrays: np.ndarray) -> np.ndarray:
+    found: np.ndarray = library().moments.learn(_given(settings, arrays), weight)
+    return found
+
+
+def _run_learn_first(
+    settings: MomentSettings, weight: np.ndarray, direction: np.ndarray, *arrays: np.ndarray
+) -> list[np.ndarray]:
+    return list(library().moments.learn_first(_given(settings, arrays), weight, direction))
+
+
+def _with_data(given: _Constants, data: Any) -> _Constants:
+    """Return what a call is given with other series."""
+    pairs, _, *rest = given.arrays
+    return replace(given, arrays=(pairs, data, *rest))
+
+
+# Of series: everything is linear in the data and in the weight.
+def _of_series(given: _Constants, displacement: Any, data: Any) -> Any:
+    @tf.custom_gradient  # type: ignore[untyped-decorator, unused-ignore]
+    def moments(x: Any, z: Any) -> Any:
+        out = _call(_run_moments, _with_data(given, z), [], x, x.dtype)
+        out = tf.ensure_shape(out, [None, 4, given.settings.width])
+        # What is not asked for is left out of the graph.
+        return out, lambda weight: (
+            _series_first(given, x, z, weight),
+            _learn(given, x, z, weight),
+        )
+
+    return moments(displacement, data)
+
+
+def _series_first(given: _Constants, displacement: Any, data: Any, weight: Any) -> Any:
+    @tf.custom_gradient  # type: ignore[untyped-decorator, unused-ignore]
+    def first(x: Any, z: Any, y: Any) -> Any:
+        out = _call(_run_first, _with_data(given, z), [y], x, x.dtype)
+
+        def backward(direction: Any) -> Any:
+            leading, dtypes = [y, direction], [x.dtype, x.dtype]
+            slopes = _call(_run_learn_first, _with_data(given, z), leading, x, dtypes)
+            by_weight, by_data = (
+                tf.ensure_shape(s, like.shape) for s, like in zip(slopes, (y, z), strict=True)
+            )
+            return tf.fill(tf.shape(x), tf.constant(np.nan, x.dtype)), by_data, by_weight
+
+        return tf.ensure_shape(out, [None, 3]), backward
+
+    return first(displacement, data, weight)
+
+
+def _learn(given: _Constants, displacement: Any, data: Any, weight: Any) -> Any:
+    @tf.custom_gradient  # type: ignore[untyped-decorator, unused-ignore]
+    def learn(x: Any, z: Any, y: Any) -> Any:
+        out = tf.ensure_shape(_call(_run_learn, _with_data(given, z), [y], x, x.dtype), z.shape)
+
+        def backward(other: Any) -> Any:
+            by_places, by_weight = _series_first(given, x, other, y), _of_series(given, x, other)
+            return by_places, tf.zeros_like(z), by_weight
+
+        return out, backward
+
+    return learn(displacement, data, weight)
+
+
 def _run_forces(
     displacement: np.ndarray, slope: np.ndarray, rows: np.ndarray, place: np.ndarray,
     atoms: np.ndarray, *blocks_of: np.ndarray,
@@ -125,3 +190,10 @@ def _(displacement: Any, moments: FusedMoments, batch: Batch) -> Any:
     return _moments(
         _Constants(moments.settings, _rows(batch, moments.ntypes), arrays), displacement
     )
+
+
+@series_moments.register(tf.Tensor)
+def _(displacement: Any, data: Any, moments: FusedMoments, batch: Batch) -> Any:
+    arrays = (moments.pairs, None, moments.empty, *(b.count for b in blocks(batch)))
+    given = _Constants(moments.settings, _rows(batch, moments.ntypes), arrays)
+    return _of_series(given, displacement, data)

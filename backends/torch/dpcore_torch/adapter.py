@@ -2,7 +2,7 @@
 
 import importlib.util
 from collections.abc import Callable, Collection, Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from dpcore.infer.engine import Engine
 from dpcore.models import Model
 from dpcore.train.workers import Place, Workers
 from dpcore_torch import namespace as _namespace  # noqa: F401  # registers the function set
+from dpcore_torch.series_kernels import by_places_alone
 
 
 class TorchAdapter:
@@ -104,17 +105,18 @@ class TorchAdapter:
                 values, auxiliary = function(x)
                 if not values.requires_grad:
                     return (values, auxiliary), [torch.zeros_like(x)] * size
-                slopes = [
-                    torch.autograd.grad(
-                        values[i],
-                        x,
-                        retain_graph=again or i + 1 < size,
-                        create_graph=again,
-                        allow_unused=True,
-                        materialize_grads=True,
-                    )[0]
-                    for i in range(size)
-                ]
+                with by_places_alone() if again else nullcontext():
+                    slopes = [
+                        torch.autograd.grad(
+                            values[i],
+                            x,
+                            retain_graph=again or i + 1 < size,
+                            create_graph=again,
+                            allow_unused=True,
+                            materialize_grads=True,
+                        )[0]
+                        for i in range(size)
+                    ]
             return (values, auxiliary), slopes
 
         return with_gradients
