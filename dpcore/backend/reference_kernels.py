@@ -16,6 +16,7 @@ from dpcore.fused.moments import (
     series_moments,
 )
 from dpcore.models.forces import fused_forces
+from dpcore.train.optimizers.moments import Moments, adam_step
 
 
 def _problem(displacement: Any, moments: FusedMoments, batch: Batch) -> Any:
@@ -143,6 +144,17 @@ def _(slope: Any, displacement: Any, batch: Batch) -> tuple[Any, Any]:
         _like(slope, displacement),
     )
     return found
+
+
+@adam_step.register(np.ndarray)
+def adam_step_of_arrays(
+    vector: Any, gradient: Any, state: Moments, rate: Any, betas: tuple[float, float], eps: float
+) -> tuple[Any, Moments]:
+    """Return parameters and moments after a step."""
+    arrays = [np.ascontiguousarray(x) for x in (vector, gradient, state.mean, state.square)]
+    kept = (betas[0] * float(state.kept_mean), betas[1] * float(state.kept_square))
+    found, mean, square = library().adam.step(arrays, betas, kept, float(rate), eps)
+    return found, state.grown(mean, square, betas)
 
 
 def _series_moments(displacement: Any, data: Any, moments: FusedMoments, batch: Batch) -> Any:

@@ -100,4 +100,6 @@ class Updater:
 def _length(push: Push, _: Push) -> dict[str, Any]:
     """Return the length of the gradient."""
     xp, gradient = namespace(push.gradient), push.gradient
-    return {"norm": xp.sqrt(xp.sum(gradient * gradient))}
+    # A product of a row and a column makes no array of squares.
+    square = xp.matmul(xp.reshape(gradient, (1, -1)), xp.reshape(gradient, (-1, 1)))
+    return {"norm": xp.sqrt(square[0, 0])}

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from dpcore_kernels.adam import AdamKernels
 from dpcore_kernels.forces import ForceKernels
 from dpcore_kernels.moments import MomentKernels
 from dpcore_kernels.neighbours import NeighbourKernels
@@ -27,6 +28,7 @@ class Library:
         isa: the instruction set in use.
         moments: the fused descriptor kernels.
         forces: forces and virials.
+        adam: steps of the optimizer.
         neighbours: neighbour search and layout.
 
     Raises:
@@ -48,6 +50,7 @@ class Library:
             log.warning("DPCORE_KERNELS_ISA=%s is not to be had here: %s is used", wanted, self.isa)
         self.moments = MomentKernels(self.cdll)
         self.forces = ForceKernels(self.cdll)
+        self.adam = AdamKernels(self.cdll)
         self.neighbours = NeighbourKernels(self.cdll)
 
 

@@ -79,6 +79,9 @@ bool dpk_may_thread() { return !forked; }
   int dpk_moments_learn_first_##suffix(const dpk_moments* input, const void* weight,             \
                                        const void* direction, void* by_weight, void* by_data) {  \
     return chosen().variant->suffix.learn_first(input, weight, direction, by_weight, by_data);   \
+  }                                                                                              \
+  int dpk_adam_##suffix(const dpk_adam* input, void* vector, void* mean, void* square) {         \
+    return chosen().variant->suffix.adam(input, vector, mean, square);                           \
   }
 
 DPK_DEFINE(f64)

@@ -58,6 +58,15 @@ typedef struct {
   const void* displacement;     // (edge, 3), block after block
 } dpk_moments;
 
+// A step of Adam on parameters, whose numbers are in arrays of one length.
+typedef struct {
+  int64_t length;
+  double beta1, beta2;
+  double kept_mean, kept_square;  // beta1 and beta2 to the power of the number of steps, this one among them
+  double rate, eps;
+  const void *vector, *gradient, *mean, *square;
+} dpk_adam;
+
 #define DPK_DECLARE(suffix)                                                                          \
   /* moments: (centre, 4, width). */                                                                 \
   DPK_API int dpk_moments_##suffix(const dpk_moments* input, void* moments);                         \
@@ -71,7 +80,9 @@ typedef struct {
   DPK_API int dpk_moments_learn_##suffix(const dpk_moments* input, const void* weight, void* by_data); \
   /* Of series alone: the derivatives of sum(slope * direction) by weight and data. */               \
   DPK_API int dpk_moments_learn_first_##suffix(const dpk_moments* input, const void* weight,         \
-                                               const void* direction, void* by_weight, void* by_data);
+                                               const void* direction, void* by_weight, void* by_data); \
+  /* Parameters, mean of the gradient and mean of its square after the step. */                      \
+  DPK_API int dpk_adam_##suffix(const dpk_adam* input, void* vector, void* mean, void* square);
 
 DPK_DECLARE(f64)
 DPK_DECLARE(f32)

@@ -1,4 +1,5 @@
 // The kernels for one instruction set; compiled once for each.
+#include "adam.hpp"
 #include "moments.hpp"
 #include "net.hpp"
 #include "series.hpp"
@@ -67,7 +68,7 @@ int learn_first(const dpk_moments* input, const void* weight, const void* direct
 
 template <class T>
 constexpr dpk_kernels kernels() {
-  return {moments<T>, first<T>, second<T>, learn<T>, learn_first<T>};
+  return {moments<T>, first<T>, second<T>, learn<T>, learn_first<T>, adam<T>};
 }
 
 }  // namespace

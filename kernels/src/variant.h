@@ -8,6 +8,7 @@ struct dpk_kernels {
   int (*second)(const dpk_moments*, const void*, const void*, void*, void*);
   int (*learn)(const dpk_moments*, const void*, void*);
   int (*learn_first)(const dpk_moments*, const void*, const void*, void*, void*);
+  int (*adam)(const dpk_adam*, void*, void*, void*);
 };
 
 struct dpk_variant {

@@ -21,6 +21,9 @@ from dpcore.fused.moments import (
     series_moments,
 )
 from dpcore.models.forces import fused_forces
+from dpcore.train.optimizers.moments import Moments, adam_step
+from dpcore.tree import arrays
+from dpcore.tree import replace as replace_arrays
 from dpcore.xp import shape
 
 
@@ -182,6 +185,23 @@ def _(slope: Any, displacement: Any, batch: Batch) -> tuple[Any, Any]:
 
 def _rows(batch: Batch, ntypes: int = 0) -> Any:
     return tf.stack([[tf.cast(n, tf.int64) for n in row] for row in layout(batch, ntypes)])
+
+
+@adam_step.register(tf.Tensor)
+def _(
+    vector: Any, gradient: Any, state: Moments, rate: Any, betas: tuple[float, float], eps: float
+) -> tuple[Any, Moments]:
+    """Take the step by one program of XLA, which goes through the memory once."""
+
+    @tf.function(autograph=False, jit_compile=True)  # type: ignore[untyped-decorator, unused-ignore]
+    def step(x: Any, g: Any, speed: Any, known: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+        found, after = adam_step.dispatch(object)(
+            x, g, replace_arrays(state, known), speed, betas, eps
+        )
+        return found, arrays(after)
+
+    found, after = step(vector, gradient, rate, arrays(state))
+    return found, replace_arrays(state, after)
 
 
 @fused_moments.register(tf.Tensor)

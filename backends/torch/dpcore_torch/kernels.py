@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.library import custom_op
 
+from dpcore.backend.reference_kernels import adam_step_of_arrays
 from dpcore.batch import Batch, blocks, places
 from dpcore.fused.moments import (
     FusedMoments,
@@ -18,6 +19,8 @@ from dpcore.fused.moments import (
     problem,
 )
 from dpcore.models.forces import forces, fused_forces
+from dpcore.train.optimizers.moments import Moments, adam_step
+from dpcore.tree import map_arrays
 
 
 def _problem(
@@ -163,6 +166,26 @@ def _(slope: Tensor, displacement: Tensor, batch: Batch) -> tuple[Tensor, Tensor
         batch.frame.shape[0],
     )
     return found
+
+
+@adam_step.register(Tensor)
+def _(
+    vector: Tensor,
+    gradient: Tensor,
+    state: Moments,
+    rate: Tensor,
+    betas: tuple[float, float],
+    eps: float,
+) -> tuple[Any, Moments]:
+    if vector.device.type != "cpu":
+        in_array_code: tuple[Any, Moments] = adam_step.dispatch(object)(
+            vector, gradient, state, rate, betas, eps
+        )
+        return in_array_code
+    known = map_arrays(lambda x: x.detach().numpy(), state)
+    arrays = (x.detach().contiguous().numpy() for x in (vector, gradient))
+    found, known = adam_step_of_arrays(*arrays, known, rate.numpy(), betas, eps)
+    return torch.from_numpy(found), map_arrays(torch.as_tensor, known)
 
 
 @fused_moments.register(Tensor)

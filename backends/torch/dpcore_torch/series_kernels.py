@@ -135,9 +135,11 @@ def _no_slopes(rest: tuple[Any, ...]) -> tuple[Any, ...]:
 def _moments_backward(ctx: Any, weight: Tensor) -> tuple[Any, ...]:
     given, rest = _kept(ctx)
     places, data = ctx.needs_input_grad[:2]
-    by_places = first_op(*given, weight, *rest) if places else None
-    by_data = learn_op(*given, weight, *rest) if data and not _BY_PLACES.get() else None
-    return by_places, by_data, *_no_slopes(rest)
+    if data and not _BY_PLACES.get():
+        slopes = torch.full_like(given[0], torch.nan), learn_op(*given, weight, *rest)
+    else:
+        slopes = first_op(*given, weight, *rest) if places else None, None
+    return *slopes, *_no_slopes(rest)
 
 
 def _first_backward(ctx: Any, direction: Tensor) -> tuple[Any, ...]:

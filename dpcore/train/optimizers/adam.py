@@ -4,7 +4,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from dpcore.train.optimizers.moments import Moments
+from dpcore.train.optimizers.moments import Moments, adam_step
 from dpcore.train.optimizers.optimizer import Optimizer, check_part, check_positive
 from dpcore.train.parameters import Layout
 from dpcore.tree import setting
@@ -31,8 +31,8 @@ class AdamLike(Optimizer):
 
     def moved(self, vector: Any, gradient: Any, state: Moments, rate: Any) -> tuple[Any, Moments]:
         """Return parameters and moments after a step of Adam without decay."""
-        state = state.after(gradient, self.adam_beta1, self.adam_beta2)
-        return vector - rate * state.direction(_EPS), state
+        betas = (self.adam_beta1, self.adam_beta2)
+        return adam_step(vector, gradient, state, rate, betas, _EPS)
 
 
 class Adam(AdamLike, name="Adam"):
