@@ -25,6 +25,7 @@ class Capabilities:
         kernels: kinds of device that fused kernels exist for.
         devices: kinds of device it may run on.
         exports: suffixes of the compiled files it writes and runs.
+        takes_numpy: compiled functions take NumPy's arrays, sooner than arrays could be made of them.
     """
 
     jit: bool = False
@@ -33,6 +34,7 @@ class Capabilities:
     kernels: tuple[str, ...] = ("cpu",)
     devices: tuple[str, ...] = ("cpu",)
     exports: tuple[str, ...] = ()
+    takes_numpy: bool = False
 
 
 class Adapter(Protocol):
@@ -141,6 +143,11 @@ class Exporter(Adapter, Protocol):
     def load(self, path: Path, document: Any, device: str | None) -> dict[str, Any]:
         """Return the engines (:class:`dpcore.infer.engine.Engine`) that run a compiled file's parts."""
         ...
+
+
+def as_inputs(adapter: Adapter, tree: Tree, device: Any = None) -> Any:
+    """Return a NumPy tree as compiled functions take it soonest: as it is, or with a backend's arrays."""
+    return tree if adapter.capabilities.takes_numpy else to_backend(adapter, tree, device)
 
 
 def to_backend(adapter: Adapter, tree: Tree, device: Any = None) -> Any:

@@ -152,24 +152,28 @@ class RadialDescriptor(TypedDescriptor):
         )
         return self.with_(fused=fused)
 
-    def with_series(self, shortest: float) -> Self | None:
+    def with_series(
+        self, shortest: float, *, least: Sequence[int] = (), known: Sequence[int] = ()
+    ) -> Self | None:
         """Return the descriptor for training with kernels, or None where its settings are not for them.
 
         Args:
             shortest: distance of the closest neighbours, Å.
+            least: intervals that the series of each network is to have at least; nothing for any number.
+            known: intervals that it is to have; nothing to choose them.
         """
         types = range(self.ntypes)
         pairs = [self._pair(c, t) for c in types for t in types]
-        known = [pair for pair in pairs if pair is not None]
-        if len(known) < len(pairs) or not self.counts_empty_alike:
+        plain = [pair for pair in pairs if pair is not None]
+        if len(plain) < len(pairs) or not self.counts_empty_alike:
             return None
-        before = self.series
         series = SeriesMoments.create(
             self.nets,
             self.ranges(shortest),
-            known,
+            plain,
             np.stack([self._empty_factors(c, t) for c in types for t in types]),
-            least=() if before is None else before.intervals,
+            least=least,
+            known=known,
             rcut=self.rcut,
             rcut_smth=self.rcut_smth,
             protection=self.env_protection,

@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dpcore.fused.moments import FusedMoments, PairSettings
-from dpcore.fused.tabulate import is_tabulable
+from dpcore.fused.table import TabulatedNet
+from dpcore.fused.tabulate import dtype_of, is_tabulable
 from dpcore.nn import MLP
 from dpcore.tree import Module, buffer, map_arrays, setting
 from dpcore.xp import namespace, shape
@@ -27,8 +28,9 @@ TERMS = 12
 
 # How large the last terms may be at first and later on, over the largest one, in units of the last place.
 _WANTED, _ALLOWED = 5.0, 100.0
-# Numbers of intervals that are tried.
-_INTERVALS = (8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512)
+
+INTERVALS = (8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512)
+"""Numbers of intervals that a network may have."""
 
 
 class Places(Module, name="places"):
@@ -66,12 +68,13 @@ class SeriesMoments(Module, name="series_moments"):
     @classmethod
     def create(
         cls,
-        nets: Sequence[MLP],
+        nets: Sequence[MLP | TabulatedNet],
         ranges: Sequence[tuple[float, float]],
         pairs: Sequence[PairSettings],
         empty: Array,
         *,
         least: Sequence[int] = (),
+        known: Sequence[int] = (),
         **settings: Any,
     ) -> Self | None:
         """Choose where networks are evaluated, or return None for those that no short series tells.
@@ -81,16 +84,21 @@ class SeriesMoments(Module, name="series_moments"):
             ranges: lower and upper end of what each is given.
             pairs: settings of all pairs of types, those of the first centre type first.
             empty: what the embedding of an empty place of each pair is multiplied by, ``(pair, 4)``.
-            least: intervals that each network is to have at least.
+            least: intervals that each network is to have at least; nothing for any number.
+            known: intervals that each network is to have; nothing to choose them.
             settings: ``rcut``, ``rcut_smth``, ``protection`` and ``ntypes``.
         """
-        if not all(isinstance(net, MLP) and is_tabulable(net) for net in nets):
+        if any(wrong and len(wrong) != len(nets) for wrong in (least, known)):
             return None
-        dtype, width = nets[0].layers[0].weight.dtype, nets[0].widths[1]
+        plain = [net for net in nets if isinstance(net, MLP) and is_tabulable(net)]
+        if len(plain) < len(nets):
+            return None
+        dtype, width = dtype_of(plain[0]), plain[0].widths[1]
         unit = float(np.finfo(dtype).eps)
         places, starts, start = [], [], 0
-        for number, (net, ends) in enumerate(zip(nets, ranges, strict=True)):
-            intervals = _intervals(net, *ends, _WANTED * unit, least[number] if least else 0)
+        for number, (net, ends) in enumerate(zip(plain, ranges, strict=True)):
+            some = least[number] if least else 0
+            intervals = known[number] if known else _intervals(net, *ends, _WANTED * unit, some)
             if intervals is None:
                 return None
             of_net = [p.input_scale * -p.mean[0] for p in pairs if p.net == number]
@@ -127,7 +135,7 @@ class SeriesMoments(Module, name="series_moments"):
         """Number of intervals of each network."""
         return tuple(int(shape(places.inside)[0]) // TERMS for places in self.places)
 
-    def of(self, nets: Sequence[MLP]) -> tuple[FusedMoments, Any]:
+    def of(self, nets: Sequence[MLP | TabulatedNet]) -> tuple[FusedMoments, Any]:
         """Return what kernels are given for networks, and how accurate that is.
 
         Returns:
@@ -142,7 +150,7 @@ class SeriesMoments(Module, name="series_moments"):
         )
         return fused, xp.max(xp.stack(last)) * (1.0 / self.allowed)
 
-    def _series(self, net: MLP, places: Places) -> tuple[Any, Any, Any]:
+    def _series(self, net: MLP | TabulatedNet, places: Places) -> tuple[Any, Any, Any]:
         """Return a network's series as kernels take them, what it gives for empty places, and the last term."""
         xp, inside = namespace(places.inside), shape(places.inside)[0]
         found = net(xp.concat([places.inside, places.empty], axis=0))
@@ -178,7 +186,7 @@ def _intervals(net: MLP, lower: float, upper: float, wanted: float, least: int) 
     wide = map_arrays(lambda x: np.asarray(x, np.float64), net)
     if not np.isfinite([lower, upper]).all() or lower >= upper:
         return None
-    for intervals in _INTERVALS:
+    for intervals in INTERVALS:
         if intervals < least:
             continue
         values = wide(_places(lower, upper, intervals)).reshape(intervals, TERMS, -1)

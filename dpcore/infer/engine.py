@@ -8,7 +8,7 @@ from typing import Any, Protocol, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from dpcore.backend.adapter import Adapter, to_backend
+from dpcore.backend.adapter import Adapter, as_inputs, to_backend
 from dpcore.batch import Batch, blocks
 from dpcore.infer.batch_size import batch_atoms
 from dpcore.models import Model
@@ -163,7 +163,7 @@ class TreeEngine:
     def _run(self, ready: "_Ready", function: Any, batch: Batch) -> Arrays:
         adapter = self._adapter
         with adapter.scope():
-            outputs = function(ready.model, to_backend(adapter, batch, self._device))
+            outputs = function(ready.model, as_inputs(adapter, batch, self._device))
             return {name: adapter.to_numpy(value) for name, value in outputs.items()}
 
 

@@ -159,6 +159,7 @@ class Beginning:
                     "--init-model to take its parameters alone"
                 )
         for task in tasks:
+            task.objective.restore(facts.get("series", {}).get(task.name))
             for what, loader in task.loaders.items():
                 known = facts["data"].get(task.name, {}).get(what)
                 if known is not None and not loader.restore(known):

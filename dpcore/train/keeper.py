@@ -69,11 +69,13 @@ class Keeper:
             task.name: {what: loader.state() for what, loader in task.loaders.items()}
             for task in self.tasks
         }
+        series = {task.name: told for task in self.tasks if (told := task.objective.state())}
         facts = {
             "step": step,
             "backend": self.adapter.name,
             "data": data,
             "input": self.told.settings,
+            **({"series": series} if series else {}),
             **({"best": self.notes} if self.notes else {}),
         }
         own = stayed(self.subjects[0].model, self.layout.changed)

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from dpcore.backend.adapter import Adapter, to_backend
+from dpcore.backend.adapter import Adapter, as_inputs
 from dpcore.errors import DPError
 from dpcore.train.curve import Errors, Shown
 from dpcore.train.data.loader import Loader, Portion
@@ -321,7 +321,7 @@ class Loop:
 
     def _lesson(self, portion: Portion, pace: Any, headroom: Headroom | None = None) -> Lesson:
         factor = None if headroom is None else np.asarray(headroom.factor)
-        there: Lesson = to_backend(self.adapter, Lesson.of(portion, pace, factor), self.device)
+        there: Lesson = as_inputs(self.adapter, Lesson.of(portion, pace, factor), self.device)
         return there
 
     def _errors(self, outcome: Outcome) -> Errors:

@@ -15,12 +15,14 @@ from dpcore.train.data.loader import Portion
 from dpcore.train.losses import Loss
 from dpcore.train.mixed_precision import lowered, magnification
 from dpcore.train.parameters import Layout
-from dpcore.train.series import SeriesModel, with_sums
+from dpcore.train.series import Extent, SeriesModel, with_sums
 from dpcore.train.targets import Target
 from dpcore.tree import Tree, buffer
 from dpcore.xp import as_type_of
 
 _ERROR = "error."
+# How often series are made that turn out not to suit before there are none any more.
+_TRIALS = 4
 
 
 class Pupil(Tree):
@@ -113,6 +115,16 @@ class Objective:
         self._judge = self._adapter.compile(self._errors, requested=self._compiled)
         self._teach = self._adapter.compile(self._gradient, requested=self._compiled)
 
+    def state(self) -> dict[str, Any] | None:
+        """Return what the series are made for, to be written as JSON; None where there are none."""
+        series = self._series
+        return None if series is None or series.extent is None else series.extent.state()
+
+    def restore(self, state: Any) -> None:
+        """Make series for what they were made for when the state was stored."""
+        if self._series is not None:
+            self._series.extent = Extent.read(state)
+
     def judge(self, vector: Any, lesson: Lesson) -> Outcome:
         """Return the loss of a batch."""
         return self._run("_judge", vector, lesson)
@@ -125,8 +137,11 @@ class Objective:
         if self._series is not None and not self._series.ready:
             self._refit(self._series, vector, lesson)
         found = self._call(name, vector, lesson)
-        while self._series is not None and not self._is_sure(found):
-            self._refit(self._series, vector, lesson)
+        for left in reversed(range(_TRIALS)):
+            if self._series is None or self._is_sure(found):
+                break
+            reached = math.isfinite(self._number(found["loss"]))
+            self._refit(self._series if left else None, vector, lesson, further=not reached)
             found = self._call(name, vector, lesson)
         errors = {k.removeprefix(_ERROR): x for k, x in found.items() if k.startswith(_ERROR)}
         return Outcome(found["loss"], errors, found.get("gradient"))
@@ -139,12 +154,16 @@ class Objective:
 
     def _is_sure(self, found: dict[str, Any]) -> bool:
         """Return whether series were accurate; what is beyond them makes the loss NaN."""
-        doubt, loss = (float(self._adapter.to_numpy(found[k])) for k in ("doubt", "loss"))
-        return doubt <= 1.0 and math.isfinite(loss)
+        return self._number(found["doubt"]) <= 1.0 and math.isfinite(self._number(found["loss"]))
 
-    def _refit(self, series: SeriesModel, vector: Any, lesson: Lesson) -> None:
+    def _number(self, x: Any) -> float:
+        return float(self._adapter.to_numpy(x))
+
+    def _refit(
+        self, series: SeriesModel | None, vector: Any, lesson: Lesson, *, further: bool = False
+    ) -> None:
         """Make series that suit the networks as they are now, or go on with the networks themselves."""
-        if not series.refit(vector, lesson.batch):
+        if series is None or not series.refit(vector, lesson.batch, further=further):
             self._series = None
         self._compile()
 

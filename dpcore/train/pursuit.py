@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from dpcore.backend.adapter import Adapter, to_backend
+from dpcore.backend.adapter import Adapter, as_inputs
 from dpcore.train.objective import Lesson, Objective
 from dpcore.train.optimizers import STEP, Optimizer
 from dpcore.train.update import Progress, Updater
@@ -54,7 +54,7 @@ class Pursuit:
         rng = np.random.default_rng([self.seed, step, self.workers.place.rank])
         for goal in self.optimizer.goals(lesson.batch, step / steps, rng):
             targets, pace = (*lesson.targets, *goal.targets), np.asarray(goal.pace)
-            told = to_backend(self.adapter, lesson.with_(targets=targets, pace=pace), self.device)
+            told = as_inputs(self.adapter, lesson.with_(targets=targets, pace=pace), self.device)
             outcome = self.objectives[goal.name].teach(progress.vector, told)
             with self.adapter.scope():
                 gradient = self.workers.mean(outcome.gradient)

@@ -28,7 +28,11 @@ class JaxAdapter:
     name = "jax"
     # Programs of XLA slow down sooner than others when their rows outgrow the caches.
     capabilities = Capabilities(
-        jit=True, rows=1 << 15, devices=("cpu", "cuda", "tpu"), exports=("jaxexport",)
+        jit=True,
+        rows=1 << 15,
+        devices=("cpu", "cuda", "tpu"),
+        exports=("jaxexport",),
+        takes_numpy=True,
     )
 
     def version(self) -> str:

@@ -183,8 +183,8 @@ def _(
         )
         return in_array_code
     known = map_arrays(lambda x: x.detach().numpy(), state)
-    arrays = (x.detach().contiguous().numpy() for x in (vector, gradient))
-    found, known = adam_step_of_arrays(*arrays, known, rate.numpy(), betas, eps)
+    before, slope = (x.detach().contiguous().numpy() for x in (vector, gradient))
+    found, known = adam_step_of_arrays(before, slope, known, rate.numpy(), betas, eps)
     return torch.from_numpy(found), map_arrays(torch.as_tensor, known)
 
 

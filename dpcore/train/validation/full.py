@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from dpcore.accuracy.errors import Error, merge
-from dpcore.backend.adapter import Adapter, to_backend
+from dpcore.backend.adapter import Adapter, as_inputs
 from dpcore.train.data import Maker, Portion
 from dpcore.train.data.picks import Pick
 from dpcore.train.objective import Lesson, Objective
@@ -42,7 +42,7 @@ class AllFrames:
         portion = _with_volumes(self.maker.make(picks))
         if not portion.targets:
             return {}
-        lesson = to_backend(self.adapter, Lesson.of(portion, np.ones(())), self.device)
+        lesson = as_inputs(self.adapter, Lesson.of(portion, np.ones(())), self.device)
         found = self.objective.judge(vector, lesson).errors
         sums = {name: self.adapter.to_numpy(x) for name, x in found.items()}
         return {name: Error(*map(float, x)) for name, x in sums.items() if x[2] > 0}
