@@ -13,6 +13,9 @@ from dpcore.formats import Format, Importer
 
 log = logging.getLogger(__name__)
 
+# The version of the kernels' functions that adapters call.
+_KERNELS = 4
+
 
 def backend_names() -> list[str]:
     """Return the names of all known backends, installed or not; the reference comes first."""
@@ -92,10 +95,14 @@ def kernels() -> Any | None:
     if os.environ.get("DPCORE_KERNELS") == "0" or "library" not in points:
         return None
     try:
-        return points["library"].load()
+        found = points["library"].load()
     except (ImportError, OSError, AttributeError) as error:
         log.warning("the CPU kernels cannot be loaded, evaluation is slower without: %s", error)
         return None
+    if getattr(found, "interface", None) != _KERNELS:
+        log.warning("the CPU kernels are of another version and left alone: reinstall dpcore-kernels")
+        return None
+    return found
 
 
 @cache

@@ -25,6 +25,7 @@ class Library:
 
     Attributes:
         cdll: the shared library.
+        interface: version of the functions.
         isa: the instruction set in use.
         moments: the fused descriptor kernels.
         forces: forces and virials.
@@ -44,6 +45,7 @@ class Library:
             raise OSError(
                 f"{path} has interface {found}, not {INTERFACE}: reinstall dpcore-kernels"
             )
+        self.interface: int = found
         self.isa: str = self.cdll.dpk_isa().decode()
         wanted = os.environ.get("DPCORE_KERNELS_ISA") or self.isa
         if wanted != self.isa:
