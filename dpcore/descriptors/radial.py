@@ -165,7 +165,7 @@ class RadialDescriptor(TypedDescriptor):
         types = range(self.ntypes)
         pairs = [self._pair(c, t) for c in types for t in types]
         plain = [pair for pair in pairs if pair is not None]
-        if len(plain) < len(pairs) or not self.counts_empty_alike:
+        if len(plain) < len(pairs) or not self.has_series:
             return None
         series = SeriesMoments.create(
             self.nets,
@@ -188,8 +188,8 @@ class RadialDescriptor(TypedDescriptor):
         return self.with_(fused=fused, series=None), doubt
 
     @property
-    def counts_empty_alike(self) -> bool:
-        """Whether places add the same whenever there is no neighbour."""
+    def has_series(self) -> bool:
+        """Whether its sums are those of series of its networks, with the same in all empty places of a pair."""
         return True
 
     def _empty_factors(self, centre: int, neighbour: int) -> Array:

@@ -48,8 +48,8 @@ class SeE2R(RadialDescriptor, name="se_e2_r", aliases=("se_r",)):
         return np.array([mean[0], -_LARGE, 0.0, 0.0]), np.array([0.0, 1.0 / _LARGE, 0.0, 0.0])
 
     @property
-    def counts_empty_alike(self) -> bool:
-        """Whether places add the same whenever there is no neighbour: not where pairs are excluded."""
+    def has_series(self) -> bool:
+        """Whether its sums are those of series of its networks: not where pairs are excluded."""
         return not self.exclude_types
 
     def ranges(self, shortest: float = SHORTEST) -> list[Range]:

@@ -98,6 +98,11 @@ class TypeEmbedded(SeE2A):
         """Whether the type of the centre is among the features."""
         return self.appended
 
+    @property
+    def has_series(self) -> bool:
+        """Whether its sums are those of series of its networks: they are told the types, too."""
+        return False
+
     def net_number(self, centre: int, neighbour: int) -> int:  # noqa: ARG002
         """Return which network is given the environment of a pair of types: the first."""
         return 0
