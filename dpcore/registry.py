@@ -100,7 +100,9 @@ def kernels() -> Any | None:
         log.warning("the CPU kernels cannot be loaded, evaluation is slower without: %s", error)
         return None
     if getattr(found, "interface", None) != _KERNELS:
-        log.warning("the CPU kernels are of another version and left alone: reinstall dpcore-kernels")
+        log.warning(
+            "the CPU kernels are of another version and left alone: reinstall dpcore-kernels"
+        )
         return None
     return found
 
