@@ -62,17 +62,44 @@ def test_backends_agree(reference, tmp_path, framework):
     same(run.newest, reference / "model.ckpt-50.dp", 1e-8)
 
 
+REACH = {"rcut": 3.5, "rcut_smth": 1.0}
+ANGLES = {**REACH, "neuron": [2, 4], "seed": 1}
+PAIRS = {**ANGLES, "sel": [4, 4], "axis_neuron": 2}
 THREE_BODIES = {
     "se_e3": {"sel": [4, 4]},
     "se_e3_tebd": {"sel": 8, "tebd_dim": 2, "tebd_input_mode": "concat"},
+    "hybrid": {"list": [{**ANGLES, "type": "se_e3", "sel": [4, 4]}, {**PAIRS, "type": "se_e2_a"}]},
+    "dpa2": {
+        "repinit": {
+            **REACH,
+            "neuron": [2, 4],
+            "nsel": 8,
+            "axis_neuron": 2,
+            "tebd_dim": 2,
+            "use_three_body": True,
+            "three_body_rcut": 3.0,
+            "three_body_rcut_smth": 1.0,
+            "three_body_sel": 6,
+            "three_body_neuron": [2, 4],
+        },
+        "repformer": {
+            "rcut": 2.5,
+            "rcut_smth": 1.0,
+            "nsel": 6,
+            "nlayers": 1,
+            "g1_dim": 4,
+            "g2_dim": 4,
+        },
+    },
 }
 
 
 @pytest.mark.parametrize("kind", THREE_BODIES)
 def test_what_statistics_decide_is_decided_before_compilation(kind, tmp_path):
     """Angles are compiled although their statistics tell which places there are."""
-    told = {"type": kind, "rcut": 3.5, "rcut_smth": 1.0, "neuron": [2, 4], "seed": 1}
-    changes = {"model.descriptor": told | THREE_BODIES[kind], "training.numb_steps": 1}
+    alone = kind.startswith("se_e3")
+    told = {"type": kind, **(ANGLES if alone else {}), **THREE_BODIES[kind]}
+    changes = {"model.descriptor": told, "training.numb_steps": 1}
     runs = {}
     for backend in (Backend.NUMPY, Backend.JAX):
         taken(write_input(tmp_path, changes), backend.required().value)

@@ -2,12 +2,15 @@
 
 import math
 from collections.abc import Collection
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, TypeVar
 
 import numpy as np
 
 from dpcore.descriptors.local import LocalDescriptor, Range
+from dpcore.tree import Module, Tree, visit
 from dpcore.xp import namespace, shape
+
+M = TypeVar("M", bound=Tree)
 
 # Ends of ranges are multiples of this part of a power of two.
 _STEPS = 16
@@ -58,6 +61,20 @@ class ThreeBodyDescriptor(LocalDescriptor):
         """
         ready = self.with_(padded=self.is_padded)
         return ready.with_tables() if tables else ready
+
+
+def settled(model: M) -> M:
+    """Return a model that knows of its statistics what selections depend on, as compiled functions need it."""
+
+    def settle(_: str, module: Module) -> Module | None:
+        return (
+            module.with_(padded=module.is_padded)
+            if isinstance(module, ThreeBodyDescriptor)
+            else None
+        )
+
+    found: M = visit(model, settle)
+    return found
 
 
 def angles(first: Any, second: Any) -> Any:

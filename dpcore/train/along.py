@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from dpcore.backend.adapter import Adapter, to_backend
+from dpcore.descriptors.three_body import settled
 from dpcore.infer.engine import engines_of
 from dpcore.infer.whole import WholeEvaluator
 from dpcore.models import Model
@@ -137,7 +138,7 @@ def all_frames(
     assert told is not None
     measure = Accuracy(spin=model.conditions.spin)
     wanted = measure.wanted(model.output)
-    there = to_backend(adapter, model, device)
+    there = to_backend(adapter, settled(model), device)
     maker: Maker = replace(
         task.validation.maker,
         data=data_of(model, told, wanted, "validation_data", told=subject.section),

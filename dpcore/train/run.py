@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from dpcore.backend.adapter import Adapter, to_backend
+from dpcore.descriptors.three_body import settled
 from dpcore.models.children import is_of_frames
 from dpcore.neighbours.sizes import ExactSizes, FewSizes, RecurringSizes, Sizes
 from dpcore.train.acts import cast_of
@@ -113,7 +114,8 @@ class Bench:
         hessian = any(label.name == "hessian" for label in subject.wanted)
         if not known or hessian or is_of_frames(subject.model):
             return None
-        return SeriesModel(self.adapter, self.device, subject.model, layout, subject.branch.name)
+        model = settled(subject.model)
+        return SeriesModel(self.adapter, self.device, model, layout, subject.branch.name)
 
     @property
     def sizes(self) -> Sizes:
@@ -220,7 +222,7 @@ def _nothing(step: int, progress: Progress) -> None:
 
 def _task(subject: Subject, bench: Bench, layout: Layout, seed: int, turns: Turns) -> Task:
     """Return what trains a model: its objective, and its batches."""
-    there = to_backend(bench.adapter, subject.model, bench.device)
+    there = to_backend(bench.adapter, settled(subject.model), bench.device)
     name, compiled = subject.branch.name, bench.compiled or None
     if bench.compute_prec is not None:
         check_networks(subject.model)
@@ -264,7 +266,7 @@ def _rate(schedule: Schedule, steps: int, size: int) -> Rate:
 
 def _pursuit(told: TrainInput, subject: Subject, bench: Bench, updater: Updater) -> Pursuit:
     """Return what takes the steps of an optimizer with goals of its own."""
-    there = to_backend(bench.adapter, subject.model, bench.device)
+    there = to_backend(bench.adapter, settled(subject.model), bench.device)
     objectives = {
         name: Objective(
             bench.adapter,
