@@ -40,10 +40,20 @@ def test_no_kernels_are_installed(points, caplog):
 
 
 def test_kernels_are_loaded_once(points):
-    points["library"] = point("string:ascii_letters")
-    assert registry.kernels().startswith("abc")
+    points["library"] = point("dpcore_kernels:library")
+    loaded = registry.kernels()
+    assert loaded.isa
     del points["library"]
-    assert registry.kernels().startswith("abc")
+    assert registry.kernels() is loaded
+
+
+def test_kernels_of_another_version_are_left_alone(points, caplog):
+    """As they are where dpcore was installed anew and the kernels were not."""
+    points["library"] = point("string:ascii_letters")
+    with caplog.at_level(logging.WARNING):
+        assert registry.kernels() is None
+    (record,) = caplog.records
+    assert "reinstall dpcore-kernels" in record.message
 
 
 def test_kernels_are_switched_off(points, monkeypatch):
