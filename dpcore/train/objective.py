@@ -17,12 +17,10 @@ from dpcore.train.mixed_precision import lowered, magnification
 from dpcore.train.parameters import Layout
 from dpcore.train.series import Extent, SeriesModel, with_sums
 from dpcore.train.targets import Target
-from dpcore.tree import Tree, buffer
+from dpcore.tree import Tree, buffer, structure
 from dpcore.xp import as_type_of
 
 _ERROR = "error."
-# How often series are made that turn out not to suit before there are none any more.
-_TRIALS = 4
 
 
 class Pupil(Tree):
@@ -137,11 +135,8 @@ class Objective:
         if self._series is not None and not self._series.ready:
             self._refit(self._series, vector, lesson)
         found = self._call(name, vector, lesson)
-        for left in reversed(range(_TRIALS)):
-            if self._series is None or self._is_sure(found):
-                break
-            reached = math.isfinite(self._number(found["loss"]))
-            self._refit(self._series if left else None, vector, lesson, further=not reached)
+        while self._series is not None and not self._suits(self._series, found, lesson):
+            self._refit(self._series, vector, lesson)
             found = self._call(name, vector, lesson)
         errors = {k.removeprefix(_ERROR): x for k, x in found.items() if k.startswith(_ERROR)}
         return Outcome(found["loss"], errors, found.get("gradient"))
@@ -152,20 +147,23 @@ class Objective:
         with self._adapter.scope():
             return function(Pupil(model=model, vector=vector), lesson)
 
-    def _is_sure(self, found: dict[str, Any]) -> bool:
+    def _suits(self, series: SeriesModel, found: dict[str, Any], lesson: Lesson) -> bool:
         """Return whether series were accurate; what is beyond them makes the loss NaN."""
-        return self._number(found["doubt"]) <= 1.0 and math.isfinite(self._number(found["loss"]))
+        if self._number(found["doubt"]) > 1.0:
+            return False
+        return math.isfinite(self._number(found["loss"])) or series.reaches(lesson.batch)
 
     def _number(self, x: Any) -> float:
         return float(self._adapter.to_numpy(x))
 
-    def _refit(
-        self, series: SeriesModel | None, vector: Any, lesson: Lesson, *, further: bool = False
-    ) -> None:
+    def _refit(self, series: SeriesModel, vector: Any, lesson: Lesson) -> None:
         """Make series that suit the networks as they are now, or go on with the networks themselves."""
-        if series is None or not series.refit(vector, lesson.batch, further=further):
+        before = structure(series.there) if series.ready else None
+        if not series.refit(vector, lesson.batch):
             self._series = None
-        self._compile()
+        # Compiled functions take other numbers of intervals, but no other model.
+        if self._series is None or structure(series.there) != before:
+            self._compile()
 
     def _errors(self, pupil: Pupil, lesson: Lesson) -> dict[str, Any]:
         total, errors = self._value(pupil, lesson, pupil.vector, training=False)

@@ -94,13 +94,16 @@ class SeriesModel:
         assert self._there is not None
         return self._there
 
-    def refit(self, vector: Any, batch: Batch, *, further: bool = False) -> bool:
+    def reaches(self, batch: Batch) -> bool:
+        """Return whether no neighbours of a batch are closer than series are made for."""
+        return self.extent is not None and self._closest(batch) >= self.extent.shortest
+
+    def refit(self, vector: Any, batch: Batch) -> bool:
         """Make series for the networks as they are now, and return whether there are such.
 
         Args:
             vector: the parameters.
             batch: the batch that they are to be accurate for.
-            further: whether they did not reach far enough before.
         """
         now = self.layout.model(self.model, self.adapter.to_numpy(vector), self.name)
         before = self.extent
@@ -110,7 +113,7 @@ class SeriesModel:
         else:
             closest = _ROOM * self._closest(batch)
             if before is not None:
-                closest = min(closest, before.shortest * (_ROOM if further else 1.0))
+                closest = min(closest, before.shortest)
             if not closest > _LEAST:
                 return False
             before = Extent(closest, {} if before is None else before.intervals)
