@@ -135,7 +135,7 @@ def build_parser() -> argparse.ArgumentParser:
     add("--case", choices=sorted(STEPS), default="water", help="what is trained (%(default)s)")
     add("--input", type=Path, metavar="FILE", help="water: DeePMD-kit's input.json")
     add("--data", type=Path, metavar="DIR", help="water: the folder of its systems")
-    add("--frames", type=int, default=16, metavar="N", help="molecules: of a step (%(default)s)")
+    add("--frames", type=int, default=64, metavar="N", help="molecules: of a step (%(default)s)")
     add(
         "--descriptor",
         choices=["se_e2_a", "se_atten"],
