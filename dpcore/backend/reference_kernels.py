@@ -121,8 +121,8 @@ def _both(_out: Any, displacement: Any, data: Any, weight: Any, *rest: Any) -> A
 
 defvjp(
     _of_series,
-    lambda _out, *given: lambda weight: _series_first(*given[:2], weight, *given[2:]),
-    lambda _out, *given: lambda weight: _learn(*given[:2], weight, *given[2:]),
+    lambda _out, d, data, *rest: lambda weight: _series_first(d, data, weight, *rest),
+    lambda _out, d, data, *rest: lambda weight: _learn(d, data, weight, *rest),
     argnums=(0, 1),
 )
 defvjp_argnums(
