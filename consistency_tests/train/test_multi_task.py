@@ -1,6 +1,7 @@
 """Branches that are trained together: what they share, whose turn it is, and the files of them."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -234,6 +235,27 @@ def test_branches_have_names_of_their_own():
 def test_what_cannot_be_shared(folders, branches, shared, message):
     with pytest.raises(DPError, match=message):
         begun(several(folders, branches, shared))
+
+
+@pytest.mark.parametrize("start", ["model", "finetune"])
+def test_models_of_files_are_looked_at_before_data(folders, start, caplog):
+    path = done(several(folders)).newest
+    for folder in folders.values():
+        shutil.rmtree(folder)
+    given = several(folders)
+    given["model"]["shared_dict"]["d"] = DESCRIPTOR | {"rcut": 3.5}
+    with pytest.raises(DPError, match="wet: not found"):
+        begun(given, **{start: path})
+    assert "model.model_dict.dry.descriptor.rcut is 4.0 there, 3.5 in the input" in caplog.text
+    own = {"dry": {"fitting_net": FITTING | {"neuron": [7], "dim_case_embd": 2}}}
+    with pytest.raises(
+        DPError, match=r"fitting\.nets\.0\.layers\.0\.weight is \(.*must be built alike"
+    ):
+        begun(several(folders, own), **{start: path})
+    # What begins anew, or has other types, is looked at later.
+    new = {"dry": {"finetune_head": "RANDOM"} | own["dry"]}
+    with pytest.raises(DPError, match="wet: not found"):
+        begun(several(folders, new), finetune=path)
 
 
 def test_a_checkpoint_of_other_branches(folders):

@@ -18,7 +18,7 @@ from dpcore.registry import format_of
 from dpcore.settings.found import agreed, holder_of, open_numbers
 from dpcore.train.agreement import (
     check_branches,
-    check_sketch,
+    check_sketches,
     checkpoint,
     remark,
     reopened,
@@ -95,8 +95,8 @@ class Beginning:
                     log.warning("%s: the descriptor is taken, the fitting is new", origin.path)
         given = None if start.model is None else format_of(start.model).read(start.model)
         sketches = [sketched(branch) for branch in branches]
-        if not (told.several or start.force):
-            check_sketch(branches[0], sketches[0], start, found, given)
+        if not start.force:
+            check_sketches(branches, sketches, start, found, given, several=told.several)
         told_of = [counted(branch, count=start.count) for branch in branches]
         each = zip(_agreed(told, told_of), sketches, strict=True)
         drafts = [drawn(section, sketch) for section, sketch in each]
