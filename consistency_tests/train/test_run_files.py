@@ -13,7 +13,9 @@ from pathlib import Path
 import pytest
 from tiny_runs import prepared, read_lines, stored, taken, write_input
 
+from dpcore.cli import main
 from dpcore.errors import DPError
+from dpcore.registry import format_of
 from dpcore.train.checkpoints import Checkpoints, kept, newest
 
 
@@ -63,6 +65,26 @@ def test_a_run_anew_keeps_its_own_checkpoints(tmp_path):
 def test_how_many_are_kept(ratio, steps, every, number):
     """A part of all checkpoints that the run writes, rounded up."""
     assert kept(ratio, 5, steps, every) == number
+
+
+def test_files_know_how_long_they_were_trained(tmp_path, capsys):
+    """Checkpoints, those of the averaged parameters, and what is made of them."""
+    taken(write_input(tmp_path, {"training.enable_ema": True}))
+    assert main(["freeze", "-c", "model.ckpt-5.dp", "-o", "half.dp"]) == 0
+    assert main(["freeze", "-c", "model_ema.ckpt.dp", "-o", "mean.dp"]) == 0
+    assert main(["convert-backend", "model.ckpt.dp", "again.dp"]) == 0
+    # Older checkpoints know it as the state of their run alone.
+    kept = stored("model.ckpt-5.dp")
+    del kept.provenance["step"]
+    format_of("old.dp").write(Path("old.dp"), kept)
+    assert main(["freeze", "-c", "old.dp", "-o", "of_old.dp"]) == 0
+    assert main(["freeze", "-c", "half.dp", "-o", "twice.dp"]) == 0
+    capsys.readouterr()
+    found = {}
+    for name in ("model.ckpt-10", "half", "mean", "again", "old", "of_old", "twice"):
+        assert main(["show", f"{name}.dp", "provenance", "--json"]) == 0
+        found[name] = json.loads(capsys.readouterr().out)["provenance"]["step"]
+    assert [*found.values()] == [10, 5, 10, 10, 5, 5, 5]
 
 
 def test_leftovers_are_removed(tmp_path):
