@@ -8,8 +8,10 @@ import re
 import struct
 import subprocess
 import sys
+import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 from tiny_runs import prepared, read_lines, stored, taken, write_input
 
@@ -17,6 +19,8 @@ from dpcore.cli import main
 from dpcore.errors import DPError
 from dpcore.registry import format_of
 from dpcore.train.checkpoints import Checkpoints, kept, newest
+from dpcore.train.display import Progress
+from dpcore.train.pace import Forecast, duration
 
 
 @pytest.fixture(autouse=True)
@@ -145,6 +149,37 @@ def test_log_lines(tmp_path, caplog):
         run = taken(write_input(tmp_path, {"training.time_training": False}))
     assert "s/step" not in caplog.text
     assert run.summary == "10 steps; the last checkpoint is model.ckpt-10.dp"
+
+
+def test_the_time_left_does_not_jump(monkeypatch, caplog):
+    """Steps take a second; compiling the first takes a hundred, and a checkpoint in between thirty."""
+    now = [0.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    line, left = Progress(0, 1000), []
+    with caplog.at_level(logging.INFO):
+        for step in range(1, 601):
+            now[0] += 1.0 + 100.0 * (step == 1) + 30.0 * (step == 501)
+            line.step()
+            if step == 1 or not step % 100:
+                line.say(step, {}, None, 1e-3)
+    line.close()
+    assert " ? left" in caplog.messages[0]
+    for message in caplog.messages[1:]:
+        hours, minutes, seconds = re.search(r"(\d+):(\d+):(\d+) left", message).groups()
+        left.append(3600 * int(hours) + 60 * int(minutes) + int(seconds))
+    np.testing.assert_array_equal(left[:5], [900, 800, 700, 600, 500])
+    assert 400 < left[5] < 430
+
+
+def test_the_time_left_follows_lasting_changes():
+    forecast, now = Forecast.of(100_000), 0.0
+    for each in (1.0, 3.0):
+        for _ in range(40_000):
+            now += each
+            forecast.step(now)
+    assert forecast.memory == 10_000
+    # After 40,000 steps of 3 s all but e^-4 of the others is forgotten.
+    assert forecast.left(100) == duration(100 * (3.0 - 2.0 * np.exp(-4.0)))
 
 
 def test_averaged_errors(tmp_path):
