@@ -37,6 +37,12 @@ class Document:
     provenance: dict[str, Any] = field(default_factory=dict)
     training: Unfinished | None = None
 
+    @property
+    def step(self) -> int | None:
+        """How many steps the model was trained; None where the file does not tell."""
+        found = {} if self.training is None else self.training.facts
+        return found.get("step", self.provenance.get("step"))
+
     def with_provenance(self, **entries: Any) -> Self:
         """Return the document with more entries in its provenance."""
         return replace(self, provenance=self.provenance | entries)

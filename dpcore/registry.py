@@ -46,9 +46,14 @@ def training_backend() -> Adapter:
     """Return the backend that trains where none is named: the first installed one of those listed for that.
 
     Raises:
-        DPError: none is installed.
+        DPError: none is installed, or none is listed.
     """
     points = _points("dpcore.training_backends")
+    if not points:
+        # They are written down when dpcore is installed, by one that is older not yet.
+        raise DPError(
+            "the installed dpcore does not list what trains: reinstall it, or name one: dp -b NAME"
+        )
     *others, last = (points[rank].value for rank in sorted(points))
     for name in others:
         try:

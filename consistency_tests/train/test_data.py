@@ -431,6 +431,19 @@ def test_memory_does_not_grow_with_the_data(tmp_path):
     assert grown < 3_000_000
 
 
+def test_memory_does_not_grow_with_the_number_of_frames(tmp_path):
+    path = large(tmp_path / "s", 2_000_000, natoms=1)
+    tracemalloc.start()
+    try:
+        data = opened(path)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert data.nframes == 2_000_000
+    # A number of each frame takes 2 MB at least.
+    assert peak < 500_000
+
+
 def resident():
     """Return the resident size of the process, bytes; 0 where the system does not say."""
     told = Path("/proc/self/statm")

@@ -7,7 +7,10 @@ from tiny_runs import INPUT, prepared, write_data, write_input
 
 from dpcore.accuracy import model_errors, weighted_average
 from dpcore.data import load_system
+from dpcore.errors import DPError
 from dpcore.infer import DeepEval
+from dpcore.train.curve import Columns, Curve
+from dpcore.train.validation.table import Table
 
 NAMES = {"rmse_e": "energy_per_atom", "rmse_f": "force", "rmse_v": "virial_per_atom"}
 
@@ -33,3 +36,30 @@ def test_errors_are_those_of_dp_test(tmp_path, monkeypatch, name):
     found = weighted_average([system])
     for column, quantity in NAMES.items():
         assert shown[column] == pytest.approx(found[quantity].rmse, rel=1e-10)
+
+
+FILES = {
+    "lcurve.out": lambda path, first: Curve(path, {"": Columns(("rmse_e",), False)}, first),
+    "val.log": lambda path, first: Table(path, (), 1000, first=first),
+}
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_lines_of_a_run_that_goes_on(tmp_path, name):
+    """Later lines are dropped, and half of one that was being written; what is there stays as it is."""
+    path, opened = tmp_path / name, FILES[name]
+    opened(path, 0)
+    head = path.read_text()
+    path.write_text(f"{head}     5 a\n    10 b\n    15 c\n    2")
+    opened(path, 11)
+    assert path.read_text() == f"{head}     5 a\n    10 b\n"
+    opened(path, 0)
+    assert path.read_text() == head
+
+
+@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("first", [0, 5])
+def test_lines_that_cannot_be_written(tmp_path, name, first):
+    (tmp_path / "file").touch()
+    with pytest.raises(DPError, match=rf"{name}: the .* cannot be written: Not a directory"):
+        FILES[name](tmp_path / "file" / name, first)

@@ -1,6 +1,7 @@
 """Branches that are trained together: what they share, whose turn it is, and the files of them."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -13,9 +14,11 @@ from dpcore.errors import DPError
 from dpcore.formats import Document
 from dpcore.infer import DeepEval, DeepPot
 from dpcore.models.branches import MultiTask
-from dpcore.registry import format_of
+from dpcore.registry import backend, format_of
 from dpcore.settings import build_model
+from dpcore.settings.read import read_input
 from dpcore.train.curve import read_curve
+from dpcore.train.run import prepare
 
 OWN = {"out_bias", "out_std", "fitting.case_embd"}
 
@@ -87,6 +90,28 @@ def test_children_of_hybrids_are_shared(folders):
     own = {p for p in different(run) if p.startswith("descriptor")}
     assert own
     assert not any(p.startswith("descriptor.children.0.") for p in own)
+
+
+TYPED = {"type": "se_e2_a", "rcut": 4.0, "neuron": [3], "axis_neuron": 2, "precision": "float64"}
+
+
+@pytest.mark.parametrize("inside", [False, True])
+def test_open_numbers_of_what_is_shared_are_the_largest(folders, inside):
+    shared = {"f": FITTING, "d": TYPED | {"sel": "auto:4"}}
+    own = DESCRIPTOR | {"sel": "auto:3"}
+    hybrid = {"descriptor": {"type": "hybrid", "list": [own, "d"]}}
+    given = several(folders, dict.fromkeys(folders, hybrid) if inside else {}, shared)
+    run = prepare(read_input(given), backend("numpy"))
+    for subject in run.subjects:
+        *before, found = subject.section["descriptor"].get("list", [subject.section["descriptor"]])
+        # Atoms have one neighbour of the first type and four of the second, or two and three.
+        assert found["sel"] == [8, 16]
+        # What is not shared is counted in the data of the branch alone.
+        assert [part["sel"] for part in before] == ([12] if inside else [])
+    run.go()
+    shown = {path for path in different(run) if path.startswith("descriptor.")}
+    assert all(path.startswith("descriptor.children.0.") for path in shown)
+    assert bool(shown) == inside
 
 
 @pytest.mark.parametrize(
@@ -210,6 +235,27 @@ def test_branches_have_names_of_their_own():
 def test_what_cannot_be_shared(folders, branches, shared, message):
     with pytest.raises(DPError, match=message):
         begun(several(folders, branches, shared))
+
+
+@pytest.mark.parametrize("start", ["model", "finetune"])
+def test_models_of_files_are_looked_at_before_data(folders, start, caplog):
+    path = done(several(folders)).newest
+    for folder in folders.values():
+        shutil.rmtree(folder)
+    given = several(folders)
+    given["model"]["shared_dict"]["d"] = DESCRIPTOR | {"rcut": 3.5}
+    with pytest.raises(DPError, match="wet: not found"):
+        begun(given, **{start: path})
+    assert "model.model_dict.dry.descriptor.rcut is 4.0 there, 3.5 in the input" in caplog.text
+    own = {"dry": {"fitting_net": FITTING | {"neuron": [7], "dim_case_embd": 2}}}
+    with pytest.raises(
+        DPError, match=r"fitting\.nets\.0\.layers\.0\.weight is \(.*must be built alike"
+    ):
+        begun(several(folders, own), **{start: path})
+    # What begins anew, or has other types, is looked at later.
+    new = {"dry": {"finetune_head": "RANDOM"} | own["dry"]}
+    with pytest.raises(DPError, match="wet: not found"):
+        begun(several(folders, new), finetune=path)
 
 
 def test_a_checkpoint_of_other_branches(folders):

@@ -8,13 +8,19 @@ import re
 import struct
 import subprocess
 import sys
+import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 from tiny_runs import prepared, read_lines, stored, taken, write_input
 
+from dpcore.cli import main
 from dpcore.errors import DPError
+from dpcore.registry import format_of
 from dpcore.train.checkpoints import Checkpoints, kept, newest
+from dpcore.train.display import Progress
+from dpcore.train.pace import Forecast, duration
 
 
 @pytest.fixture(autouse=True)
@@ -63,6 +69,26 @@ def test_a_run_anew_keeps_its_own_checkpoints(tmp_path):
 def test_how_many_are_kept(ratio, steps, every, number):
     """A part of all checkpoints that the run writes, rounded up."""
     assert kept(ratio, 5, steps, every) == number
+
+
+def test_files_know_how_long_they_were_trained(tmp_path, capsys):
+    """Checkpoints, those of the averaged parameters, and what is made of them."""
+    taken(write_input(tmp_path, {"training.enable_ema": True}))
+    assert main(["freeze", "-c", "model.ckpt-5.dp", "-o", "half.dp"]) == 0
+    assert main(["freeze", "-c", "model_ema.ckpt.dp", "-o", "mean.dp"]) == 0
+    assert main(["convert-backend", "model.ckpt.dp", "again.dp"]) == 0
+    # Older checkpoints know it as the state of their run alone.
+    kept = stored("model.ckpt-5.dp")
+    del kept.provenance["step"]
+    format_of("old.dp").write(Path("old.dp"), kept)
+    assert main(["freeze", "-c", "old.dp", "-o", "of_old.dp"]) == 0
+    assert main(["freeze", "-c", "half.dp", "-o", "twice.dp"]) == 0
+    capsys.readouterr()
+    found = {}
+    for name in ("model.ckpt-10", "half", "mean", "again", "old", "of_old", "twice"):
+        assert main(["show", f"{name}.dp", "provenance", "--json"]) == 0
+        found[name] = json.loads(capsys.readouterr().out)["provenance"]["step"]
+    assert [*found.values()] == [10, 5, 10, 10, 5, 5, 5]
 
 
 def test_leftovers_are_removed(tmp_path):
@@ -123,6 +149,37 @@ def test_log_lines(tmp_path, caplog):
         run = taken(write_input(tmp_path, {"training.time_training": False}))
     assert "s/step" not in caplog.text
     assert run.summary == "10 steps; the last checkpoint is model.ckpt-10.dp"
+
+
+def test_the_time_left_does_not_jump(monkeypatch, caplog):
+    """Steps take a second; compiling the first takes a hundred, and a checkpoint in between thirty."""
+    now = [0.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    line, left = Progress(0, 1000), []
+    with caplog.at_level(logging.INFO):
+        for step in range(1, 601):
+            now[0] += 1.0 + 100.0 * (step == 1) + 30.0 * (step == 501)
+            line.step()
+            if step == 1 or not step % 100:
+                line.say(step, {}, None, 1e-3)
+    line.close()
+    assert " ? left" in caplog.messages[0]
+    for message in caplog.messages[1:]:
+        hours, minutes, seconds = re.search(r"(\d+):(\d+):(\d+) left", message).groups()
+        left.append(3600 * int(hours) + 60 * int(minutes) + int(seconds))
+    np.testing.assert_array_equal(left[:5], [900, 800, 700, 600, 500])
+    assert 400 < left[5] < 430
+
+
+def test_the_time_left_follows_lasting_changes():
+    forecast, now = Forecast.of(100_000), 0.0
+    for each in (1.0, 3.0):
+        for _ in range(40_000):
+            now += each
+            forecast.step(now)
+    assert forecast.memory == 10_000
+    # After 40,000 steps of 3 s all but e^-4 of the others is forgotten.
+    assert forecast.left(100) == duration(100 * (3.0 - 2.0 * np.exp(-4.0)))
 
 
 def test_averaged_errors(tmp_path):

@@ -1,6 +1,7 @@
 """Which frames are drawn: how many, how often, each once before any twice, and the same after a restart."""
 
 import json
+import tracemalloc
 from collections import Counter
 
 import numpy as np
@@ -132,6 +133,32 @@ def test_the_order_differs_from_turn_to_turn_and_seed_to_seed():
     assert len({tuple(turn) for turn in turns}) == 3
     assert all(sorted(turn) == [(0, f) for f in range(40)] for turn in turns)
     assert batches(sampler(40, one, seed=6), 1)[0] != turns[0]
+
+
+def test_the_order_of_many_frames_is_that_of_the_seed():
+    """Checkpoints know a position in it alone, those of older versions too."""
+    many = 100_000
+    drawn = sampler(many // 4, [np.full(many, 1)])
+    found = [frame for picks in batches(drawn, 8) for _, frame in picks]
+    expected = [
+        np.random.default_rng([5, 1, 0, turn]).permutation(np.arange(many, dtype=np.int32))
+        for turn in range(2)
+    ]
+    np.testing.assert_array_equal(found, np.concatenate(expected))
+
+
+def test_memory_does_not_grow_with_the_number_of_frames():
+    atoms = [np.broadcast_to(np.int32(3), (2_000_000,))]
+    tracemalloc.start()
+    try:
+        drawn = sampler("auto", atoms)
+        batches(drawn, 3)
+        held, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    # A number of each frame takes 8 MB.
+    assert held < 200_000
+    assert peak < 500_000
 
 
 @pytest.mark.parametrize("batch", [2, "auto", "mixed:5", "mix:30"])

@@ -72,7 +72,8 @@ def run(args: argparse.Namespace) -> int:
     if args.head is not None:
         document = with_head(document, args.head, source)
     history = [*document.provenance.get("history", ()), origin(source, "freeze")]
-    document = replace(document, training=None).with_provenance(history=history)
+    step = {} if document.step is None else {"step": document.step}
+    document = replace(document, training=None).with_provenance(history=history, **step)
     writer.write(target, document)
     log.info("wrote %s (%s) from %s", target, size_text(size_of(target)), source)
     return 0

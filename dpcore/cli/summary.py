@@ -175,8 +175,9 @@ def _observed(file: ModelFile) -> dict[str, Any]:
 
 
 def _provenance(file: ModelFile) -> dict[str, Any]:
-    known = file.document.provenance
-    return {key: value for key, value in known.items() if key != "model_def_script"}
+    known, step = file.document.provenance, file.document.step
+    told = {key: value for key, value in known.items() if key != "model_def_script"}
+    return told if step is None else told | {"step": step}
 
 
 def _script(file: ModelFile) -> Any:

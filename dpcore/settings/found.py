@@ -3,11 +3,13 @@
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import Any, Protocol
 
 from dpcore.descriptors import DESCRIPTORS, SeAMask
 from dpcore.descriptors.typed import TypedDescriptor
 from dpcore.errors import DPError
+from dpcore.settings.shared import Link
 
 # Numbers of neighbours of all types together, and the cutoff beside each.
 _CUTOFFS = {
@@ -126,6 +128,55 @@ def with_found(
         if number.is_open:
             number.fill(crowds[number.rcut])
     return found
+
+
+def agreed(
+    links: Sequence[Link],
+    given: Mapping[str, Mapping[str, Any]],
+    found: Mapping[str, Mapping[str, Any]],
+) -> dict[str, dict[str, Any]]:
+    """Return model sections in which numbers that were open in a shared section are the largest of those found.
+
+    Args:
+        links: where sections are shared. Those of which the type embedding alone is shared keep their own.
+        given: the model sections as they were, by name.
+        found: the same with what the data of each tell.
+    """
+    out = {name: _copied(section) for name, section in found.items()}
+    places: dict[tuple[str, str], list[tuple[dict[str, Any], str]]] = {}
+    for link in links:
+        name, *inside = link.path
+        start = ".".join(("model", *inside, ""))
+        for where in () if link.level else open_numbers(given[name]):
+            if where.startswith(start):
+                place = (link.name, where.removeprefix(start))
+                places.setdefault(place, []).append(holder_of(out[name], where))
+    for users in places.values():
+        most = _largest([holder[key] for holder, key in users])
+        for holder, key in users:
+            holder[key] = most
+    return out
+
+
+def holder_of(section: Any, where: str) -> tuple[dict[str, Any], str]:
+    """Return the section that has a key, and the key.
+
+    Args:
+        section: the whole model section.
+        where: the key as :func:`open_numbers` returns it.
+    """
+    *above, last = where.split(".")[1:]
+    for key in above:
+        section = section[int(key)] if isinstance(section, list) else section[key]
+    return section, last
+
+
+def _largest(numbers: Sequence[Any]) -> Any:
+    """Return the largest of numbers, or of lists of one for each type."""
+    if not isinstance(numbers[0], list):
+        return max(numbers)
+    # Branches of different types cannot share what depends on them, which is told elsewhere.
+    return [max(each) for each in zip_longest(*numbers, fillvalue=0)]
 
 
 def _copied(value: Any) -> Any:

@@ -45,7 +45,8 @@ def resolved(
     Raises:
         DPError: there is no such shared section, or its level is no number.
     """
-    out, links = deepcopy(dict(parts)), list[Link]()
+    # One by one: what files with references have in two parts is not to be one thing in both.
+    out, links = {name: deepcopy(part) for name, part in parts.items()}, list[Link]()
     for path, holder, key in _uses(out):
         name, colon, level = holder[key].partition(":")
         place = ".".join((where, *path))

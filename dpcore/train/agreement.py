@@ -83,34 +83,42 @@ def remark(told: TrainInput, before: Document, path: Path) -> None:
         )
 
 
-def check_sketch(
-    branch: Branch,
-    sketch: Model | None,
+def check_sketches(
+    branches: Sequence[Branch],
+    sketches: Sequence[Model | None],
     start: Start,
     found: Sequence[Origin],
     document: Document | None,
+    *,
+    several: bool,
 ) -> None:
-    """Compare a model with that of a file before any data are read, as far as the input alone tells it.
+    """Compare models with those of a file before any data are read, as far as the input alone tells them.
 
     Raises:
         DPError: they are other models; what differs is named.
     """
-    for origin in found:
-        if sketch is not None and origin.model.type_map == sketch.type_map:
-            origin.into(sketch, branch.model)
-        _remark_parts(branch, origin.section, origin.path, origin.taken)
-    if document is not None and start.model is not None:
-        check_branches(document.model, [branch.name], start.model, several=False)
-        if sketch is not None:
-            _fitting(sketch, document.model, start.model)
-        section = document.provenance.get("model_def_script", {})
-        _remark_parts(branch, section, start.model, ("descriptor", "fitting_net"))
+    path = start.model
+    if document is not None and path is not None:
+        check_branches(document.model, [branch.name for branch in branches], path, several=several)
+    begun: Sequence[Origin | None] = found or [None] * len(branches)
+    for branch, sketch, origin in zip(branches, sketches, begun, strict=True):
+        key = f"model.model_dict.{branch.name}" if several else "model"
+        if origin is not None:
+            if sketch is not None and origin.model.type_map == sketch.type_map:
+                origin.into(sketch, branch.model)
+            _remark_parts(branch, origin.section, origin.path, origin.taken, key)
+        if document is not None and path is not None:
+            own = with_head(document, branch.name if several else None, path)
+            if sketch is not None:
+                _fitting(sketch, own.model, path)
+            section = own.provenance.get("model_def_script", {})
+            _remark_parts(branch, section, path, ("descriptor", "fitting_net"), key)
 
 
-def _remark_parts(branch: Branch, section: Any, path: Path, parts: Sequence[str]) -> None:
+def _remark_parts(branch: Branch, section: Any, path: Path, parts: Sequence[str], key: str) -> None:
     """Tell of settings with which the parameters of a file mean something else."""
     if isinstance(section, Mapping) and (different := of_parts(branch.model, section, parts)):
-        log.warning("%s: was trained with another model: %s", path, listed(different, "model"))
+        log.warning("%s: was trained with another model: %s", path, listed(different, key))
 
 
 def taken(

@@ -15,9 +15,10 @@ from dpcore.infer.engine import engines_of
 from dpcore.infer.whole import WholeEvaluator
 from dpcore.models import Model
 from dpcore.registry import format_of
+from dpcore.settings.found import agreed, holder_of, open_numbers
 from dpcore.train.agreement import (
     check_branches,
-    check_sketch,
+    check_sketches,
     checkpoint,
     remark,
     reopened,
@@ -39,7 +40,7 @@ from dpcore.train.sharing import (
 )
 from dpcore.train.start import Start
 from dpcore.train.statistics import Statistics, shift_bias
-from dpcore.train.subject import Draft, Subject, drawn, sketched, with_model
+from dpcore.train.subject import Counted, Draft, Subject, counted, drawn, sketched, with_model
 from dpcore.train.turns import Turns
 from dpcore.train.update import Progress
 
@@ -94,10 +95,11 @@ class Beginning:
                     log.warning("%s: the descriptor is taken, the fitting is new", origin.path)
         given = None if start.model is None else format_of(start.model).read(start.model)
         sketches = [sketched(branch) for branch in branches]
-        if not (told.several or start.force):
-            check_sketch(branches[0], sketches[0], start, found, given)
-        each = zip(branches, sketches, strict=True)
-        drafts = [drawn(branch, sketch, count=start.count) for branch, sketch in each]
+        if not start.force:
+            check_sketches(branches, sketches, start, found, given, several=told.several)
+        told_of = [counted(branch, count=start.count) for branch in branches]
+        each = zip(_agreed(told, told_of), sketches, strict=True)
+        drafts = [drawn(section, sketch) for section, sketch in each]
         subjects = _finished(told, drafts, shared)
         if start.model is not None and given is not None:
             subjects = taken(subjects, given, start, several=told.several)
@@ -189,6 +191,20 @@ def _check_trained(branches: Sequence[Branch]) -> None:
         log.warning(
             "model.lora: large matrices stay random; begin with a trained model: --finetune"
         )
+
+
+def _agreed(told: TrainInput, each: Sequence[Counted]) -> list[Counted]:
+    """Return what was counted for branches, with the same numbers in what they share."""
+    given = {branch.name: branch.model for branch in told.branches}
+    found = agreed(told.links, given, {one.branch.name: one.section for one in each})
+    for one in each:
+        name = one.branch.name
+        for where in open_numbers(one.branch.model):
+            own, key = holder_of(one.section, where)
+            now = holder_of(found[name], where)[0][key]
+            if own[key] != now:
+                log.info("%s: %s: %s, the largest of the branches that share it", name, where, now)
+    return [replace(one, section=found[one.branch.name]) for one in each]
 
 
 def _finished(

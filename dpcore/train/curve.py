@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from dpcore.errors import DPError
+from dpcore.train.lines import Lines
 
 _NOTE = "# If there is no available reference data, rmse_*_{val,trn} will print nan\n"
 
@@ -88,13 +89,8 @@ class Curve:
     """
 
     def __init__(self, path: Path, columns: Mapping[str, Columns], first: int = 0) -> None:
-        self._path, self._columns = path, columns
-        try:
-            kept = bool(first) and cut_before(path, first)
-        except OSError as error:
-            raise self._unwritten(error) from error
-        if not kept:
-            self._write("w", self._head())
+        self._columns = columns
+        self._lines = Lines(path, "the learning curve", self._head(), first)
 
     def add(self, step: int, shown: Mapping[str, Shown], rate: float) -> None:
         """Add a line.
@@ -112,7 +108,7 @@ class Curve:
                 if columns.validation:
                     values.insert(0, (errors.validation or {}).get(name, math.nan))
                 line += "  " + "".join(f" {value:11.2e}" for value in values)
-        self._write("a", f"{line}   {rate:8.1e}\n")
+        self._lines.add(f"{line}   {rate:8.1e}\n")
 
     def _head(self) -> str:
         line = "#  step"
@@ -122,43 +118,6 @@ class Curve:
             for name in columns.all:
                 line += "  " + "".join(f" {f'{name}_{kind}{end}':>11}" for kind in kinds)
         return f"{line}   {'lr':>8}\n{_NOTE}"
-
-    def _write(self, mode: str, text: str) -> None:
-        try:
-            with self._path.open(mode, encoding="utf-8") as file:
-                file.write(text)
-        except OSError as error:
-            raise self._unwritten(error) from error
-
-    def _unwritten(self, error: OSError) -> DPError:
-        return DPError(f"{self._path}: the learning curve cannot be written: {error.strerror}")
-
-
-def cut_before(path: Path, step: int) -> bool:
-    """Cut a file behind its last complete line before a step; what stays is not written once more.
-
-    Args:
-        path: a file of lines that begin with the step, or with ``#``.
-        step: the step.
-
-    Returns:
-        whether a line is left.
-
-    Raises:
-        OSError: the file cannot be changed.
-    """
-    if not path.is_file():
-        return False
-    length = 0
-    for line in path.read_bytes().splitlines(keepends=True):
-        word = line.split(maxsplit=1)[0] if line.strip() else b"#"
-        known = word.startswith(b"#") or (word.isdigit() and int(word) < step)
-        if not known or not line.endswith(b"\n"):
-            break
-        length += len(line)
-    with path.open("r+b") as file:
-        file.truncate(length)
-    return length > 0
 
 
 def read_curve(path: Path) -> dict[str, np.ndarray]:

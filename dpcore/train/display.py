@@ -11,6 +11,7 @@ from typing import Any, Self
 
 from dpcore.errors import DPError
 from dpcore.train.curve import Curve, Shown
+from dpcore.train.pace import Forecast
 
 log = logging.getLogger(__name__)
 
@@ -33,24 +34,23 @@ class Progress:
     """
 
     def __init__(self, first: int, total: int, *, quiet: bool = False, timed: bool = True) -> None:
-        from tqdm import tqdm
-
         self._quiet, self._total, self._timed = quiet, total, timed
         self._since, self._begun = first, time.monotonic()
-        self._bar = tqdm(
+        self._forecast = Forecast.of(total)
+        self._bar = _bar(
+            self._forecast,
             total=total,
             initial=first,
             disable=quiet or not sys.stderr.isatty(),
             unit="step",
             dynamic_ncols=True,
-            bar_format=_BAR + ", {remaining} left, {rate_fmt}{postfix}"
-            if timed
-            else _BAR + "{postfix}",
+            bar_format=_BAR + ", {left} left, {rate_fmt}{postfix}" if timed else _BAR + "{postfix}",
         )
         self._streams = () if self._bar.disable else _above(self._bar)
 
     def step(self) -> None:
         """Note that a step was taken."""
+        self._forecast.step(time.monotonic())
         self._bar.update()
 
     def say(self, step: int, training: Values, validation: Values | None, rate: float) -> None:
@@ -69,8 +69,7 @@ class Progress:
         words += [f"val {_words(validation)}"] if validation else []
         words.append(pace)
         if self._timed:
-            left = duration(each * (self._total - step))
-            words += [f"{each:.3g} s/step", f"{left} left"]
+            words += [f"{each:.3g} s/step", f"{self._forecast.left(self._total - step)} left"]
         log.info("step %d: %s", step, ", ".join(words))
 
     def close(self) -> None:
@@ -79,6 +78,22 @@ class Progress:
             handler.setStream(stream)
         self._streams = ()
         self._bar.close()
+
+
+def _bar(forecast: Forecast, **settings: Any) -> Any:
+    """Return a line that moves, with the time left by a forecast of our own."""
+    from tqdm import tqdm
+
+    class Bar(tqdm):  # type: ignore[misc, unused-ignore]
+        """The line."""
+
+        @property
+        def format_dict(self) -> dict[str, Any]:
+            """What the line may show."""
+            known = dict(super().format_dict)
+            return known | {"left": forecast.left(settings["total"] - known["n"])}
+
+    return Bar(**settings)
 
 
 class _Above:
@@ -122,13 +137,6 @@ def _pairs(training: Values, validation: Values) -> str:
         short = name.replace("rmse_", "").replace("mae_", "")
         said += [f"{short} {'/'.join(both)}"] if both else []
     return " ".join(said)
-
-
-def duration(seconds: float) -> str:
-    """Return a time such as ``1:02:03``."""
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02d}:{rest:02d}"
 
 
 class TensorBoard:

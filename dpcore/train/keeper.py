@@ -80,12 +80,12 @@ class Keeper:
         }
         own = stayed(self.subjects[0].model, self.layout.changed)
         state = Unfinished(facts, tree.arrays(now) | own)
-        return Document(self.model(now.vector, change), self.provenance(), state)
+        return Document(self.model(now.vector, change), self.provenance(step), state)
 
-    def averaged(self, step: int, progress: Progress, change: Change = _unchanged) -> Document:  # noqa: ARG002
+    def averaged(self, step: int, progress: Progress, change: Change = _unchanged) -> Document:
         """Return the model with the averaged parameters, from which no run can be continued."""
         vector = self.adapter.to_numpy(progress.average)
-        return Document(self.model(vector, change), self.provenance())
+        return Document(self.model(vector, change), self.provenance(step))
 
     def model(self, vector: Any, change: Change = _unchanged) -> Model:
         """Return the model with the parameters of a NumPy vector."""
@@ -100,10 +100,10 @@ class Keeper:
         others = {s.branch.name: s.branch.about.model_branch_alias for s in self.subjects}
         return MultiTask.of(models, others)
 
-    def provenance(self) -> dict[str, Any]:
-        """Return where the model comes from."""
+    def provenance(self, step: int) -> dict[str, Any]:
+        """Return where the model after a step comes from."""
         found = {subject.branch.name: _provenance(subject) for subject in self.subjects}
-        return provenance_of(found) if self.told.several else found[""]
+        return (provenance_of(found) if self.told.several else found[""]) | {"step": step}
 
 
 def _provenance(subject: Subject) -> dict[str, Any]:

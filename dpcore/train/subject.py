@@ -1,7 +1,6 @@
 """A model with the statistics of its data, ready to be trained."""
 
 import logging
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -59,6 +58,21 @@ class Subject:
 
 
 @dataclass(frozen=True, eq=False)
+class Counted:
+    """What is asked for, with what the data tell of neighbours.
+
+    Attributes:
+        branch: what the input says of it.
+        section: its model section, without open numbers.
+        shortest: distance of the closest two atoms, Å, where it is known.
+    """
+
+    branch: Branch
+    section: dict[str, Any]
+    shortest: float | None = None
+
+
+@dataclass(frozen=True, eq=False)
 class Draft:
     """A new model with random networks, and the statistics of its data beside it.
 
@@ -104,13 +118,12 @@ def sketched(branch: Branch) -> Model | None:
     return draw_model(with_found(branch.model, (), {}), None)
 
 
-def drawn(branch: Branch, sketch: Model | None = None, *, count: bool = True) -> Draft:
-    """Return a new model with random networks and the statistics of its data.
+def counted(branch: Branch, *, count: bool = True) -> Counted:
+    """Return a model section without open numbers.
 
     Args:
         branch: what the input says of it.
-        sketch: the model as :func:`sketched` returned it.
-        count: look for the most neighbours and the closest atoms first.
+        count: look for the most neighbours and the closest atoms.
 
     Raises:
         DPError: data or settings that do not fit each other.
@@ -119,9 +132,29 @@ def drawn(branch: Branch, sketch: Model | None = None, *, count: bool = True) ->
     names = tuple(branch.model.get("type_map") or type_names(find_systems(data.systems)))
     scales = virtual_scales(branch.model, names)
     bare = open_data(data, names, (), virtual_scale=scales).sources
-    section, shortest = _counted(branch, bare, names, count=count)
+    if count:
+        fitted = with_auto_sel(branch.model, bare, names)
+        return Counted(branch, fitted.settings, fitted.shortest)
+    if keys := open_numbers(branch.model):
+        raise DPError(
+            f"{keys[0]}: 'auto' is counted in the data, which --skip-neighbor-stat leaves out; give a number"
+        )
+    return Counted(branch, with_found(branch.model, names, {}))
+
+
+def drawn(told: Counted, sketch: Model | None = None) -> Draft:
+    """Return a new model with random networks and the statistics of its data.
+
+    Args:
+        told: what is asked for.
+        sketch: the model as :func:`sketched` returned it.
+
+    Raises:
+        DPError: data or settings that do not fit each other.
+    """
+    branch, section = told.branch, told.section
     model = draw_model(section, None) if sketch is None else sketch
-    everything = data_of(model, data, told=section)
+    everything = data_of(model, branch.data.training_data, told=section)
     stored = branch.data.stat_file
     found = statistics_of(
         model,
@@ -129,7 +162,7 @@ def drawn(branch: Branch, sketch: Model | None = None, *, count: bool = True) ->
         _limit(branch),
         None if stored is None else StatFile(stored, branch.data.stat_file_mode),
     )
-    return Draft(branch, section, model, everything, found, shortest)
+    return Draft(branch, section, model, everything, found, told.shortest)
 
 
 def with_model(subject: Subject, model: Model) -> Subject:
@@ -160,20 +193,6 @@ def opened(branch: Branch, section: dict[str, Any], model: Model, **facts: Any) 
         told = branch.data.validation_data
         validation = data_of(model, told, wanted, "validation_data", told=section)
     return Subject(branch, section, model, loss, wanted, training, validation, **facts)
-
-
-def _counted(
-    branch: Branch, sources: Sequence[Source], names: tuple[str, ...], *, count: bool
-) -> tuple[dict[str, Any], float | None]:
-    """Return the model section without open numbers, and the distance of the closest atoms."""
-    if count:
-        fitted = with_auto_sel(branch.model, sources, names)
-        return fitted.settings, fitted.shortest
-    if keys := open_numbers(branch.model):
-        raise DPError(
-            f"{keys[0]}: 'auto' is counted in the data, which --skip-neighbor-stat leaves out; give a number"
-        )
-    return with_found(branch.model, names, {}), None
 
 
 def _limit(branch: Branch) -> Any:

@@ -10,6 +10,7 @@ from types import SimpleNamespace
 import pytest
 
 import dpcore
+from dpcore import registry
 from dpcore.cli import arguments, backends, doctor, main
 from dpcore.cli.logs import say
 from dpcore.errors import DPError
@@ -238,6 +239,14 @@ def test_the_environment_chooses_where_the_user_does_not(monkeypatch):
     monkeypatch.setenv("DP_BACKEND", "nunpy")
     with pytest.raises(DPError, match="DP_BACKEND: unknown backend 'nunpy'"):
         backends.chosen_backend(argparse.Namespace())
+
+
+def test_an_installation_that_does_not_list_what_trains_is_told_of(monkeypatch):
+    monkeypatch.setattr(registry, "_points", lambda _: {})
+    with pytest.raises(
+        DPError, match="does not list what trains: reinstall it, or name one: dp -b"
+    ):
+        registry.training_backend()
 
 
 def test_a_choice_without_effect_is_told(monkeypatch, capsys):

@@ -64,12 +64,17 @@ def kept(source: Source, bare: Bare, largest: int | None, least: float) -> Sourc
         largest: atoms of the largest frames that are taken; None for all.
         least: frames are taken whose atoms are at least so far apart, Å; 0 for all.
     """
-    copies = np.ones(source.nframes, np.int64)
+    # One number for all where it is the same, for there may be very many frames.
+    copies: NDArray[np.int64] = np.broadcast_to(np.int64(1), (source.nframes,))
     if isinstance(source, SystemSource | VirtualSource):
         copies = source.copies()
-    out = {"they have no atoms": source.atoms == 0, "their numb_copy is 0": copies == 0}
+    out = {
+        "they have no atoms": _each(source.atoms, lambda atoms: atoms == 0),
+        "their numb_copy is 0": _each(copies, lambda number: number == 0),
+    }
     if largest is not None:
-        out[f"they have more than {largest} atoms (batch_size)"] = source.atoms > largest
+        why = f"they have more than {largest} atoms (batch_size)"
+        out[why] = _each(source.atoms, lambda atoms: atoms > largest)
     if least > 0:
         out[f"atoms are closer than {least:g} Å (min_pair_dist)"] = ~_are_apart(bare(), least)
     for why, which in out.items():
@@ -79,9 +84,18 @@ def kept(source: Source, bare: Bare, largest: int | None, least: float) -> Sourc
                 "%s: %d of %d frames are left out: %s", source.path, count, len(copies), why
             )
             copies = np.where(which, 0, copies)
-    if (copies == 1).all():
+    if _each(copies, lambda number: number == 1).all():
         return source
     return Chosen(source, np.repeat(np.arange(source.nframes), copies))
+
+
+def _each(
+    values: NDArray[np.integer], test: Callable[[NDArray[np.integer]], NDArray[np.bool_]]
+) -> NDArray[np.bool_]:
+    """Return what a test says of the number of each frame, found once where it is one number for all."""
+    if values.strides == (0,):
+        return np.broadcast_to(test(values[:1]), values.shape)
+    return test(values)
 
 
 def _are_apart(source: Source, least: float) -> NDArray[np.bool_]:

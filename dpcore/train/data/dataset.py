@@ -88,7 +88,7 @@ class DataSet:
         """
         held, total = list[Pick](), 0
         for number, source in zip(self.numbers, self.sources, strict=True):
-            for frame, size in enumerate(source.atoms.tolist()):
+            for frame, size in enumerate(map(int, source.atoms)):
                 if held and total + size > natoms:
                     yield tuple(held)
                     held, total = [], 0

@@ -85,7 +85,7 @@ class Rule:
         frames = self.frames_of(system)
         if frames is not None:
             return math.ceil(len(atoms) / (frames * ranks))
-        sizes, counts = np.unique(atoms, return_counts=True)
+        sizes, counts = _counted(atoms)
         each = -(-self.atoms // sizes) if self.least else self.atoms // sizes
         return math.ceil(float(np.sum(counts / np.maximum(each, 1))) / ranks)
 
@@ -101,3 +101,11 @@ class Rule:
         if isinstance(self.frames, int):
             return float(self.frames * ranks)
         return max(1.0, self.atoms / mean_atoms) * ranks
+
+
+def _counted(atoms: NDArray[np.integer]) -> tuple[NDArray[np.integer], NDArray[np.integer]]:
+    """Return the numbers of atoms that frames have, and how many frames have each."""
+    if len(atoms) and atoms.min() == atoms.max():
+        # Nothing needs to be sorted, which takes memory for all frames.
+        return atoms[:1], np.array([len(atoms)])
+    return np.unique(atoms, return_counts=True)

@@ -1,6 +1,7 @@
 """Which frames make up a batch."""
 
 import math
+import mmap
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,6 +16,30 @@ from dpcore.train.data.rule import Rule
 
 # Systems that are drawn with one generator.
 _BLOCK = 1024
+
+# Frames of a system whose order is kept: at least so many, and of large systems such a part of all, so that
+# neither memory grows much with their number nor time is lost to finding the order again.
+_KEPT = 1024
+_PARTS = 64
+
+
+@dataclass(frozen=True, eq=False)
+class _Order:
+    """Some of the order in which the frames of a system are taken.
+
+    Attributes:
+        turn: how often all of them were taken before.
+        first: place of the first frame that is here.
+        frames: numbers of the frames, ``(frame,)``.
+    """
+
+    turn: int
+    first: int
+    frames: NDArray[np.int32]
+
+    def has(self, turn: int, place: int) -> bool:
+        """Return whether the frame of a place is here."""
+        return turn == self.turn and 0 <= place - self.first < len(self.frames)
 
 
 @dataclass
@@ -47,7 +72,7 @@ class Sampler:
         self.position = Position(0, [0] * len(self.atoms))
         self._total = sum(map(len, self.atoms))
         self._drawn: tuple[int, NDArray[np.int64]] = (-1, np.zeros(0, np.int64))
-        self._orders: dict[int, tuple[int, NDArray[np.int32]]] = {}
+        self._orders: dict[int, _Order] = {}
 
     def draw(self) -> Drawn:
         """Return the next batch of this process."""
@@ -163,8 +188,18 @@ class Sampler:
         """Return the frame of a system that is taken next."""
         turn, place = divmod(self.position.taken[system], len(self.atoms[system]))
         kept = self._orders.get(system)
-        if kept is None or kept[0] != turn:
-            random = np.random.default_rng([self.seed, 1, system, turn])
-            kept = (turn, random.permutation(np.arange(len(self.atoms[system]), dtype=np.int32)))
-            self._orders[system] = kept
-        return int(kept[1][place])
+        if kept is None or not kept.has(turn, place):
+            kept = self._orders[system] = self._order(system, turn, place)
+        return int(kept.frames[place - kept.first])
+
+    def _order(self, system: int, turn: int, place: int) -> _Order:
+        """Return the part of the order of a turn that a place is in."""
+        number = len(self.atoms[system])
+        # Memory that is surely given back: holes in that of small objects would stay with the process.
+        order = np.frombuffer(mmap.mmap(-1, 4 * number), np.int32)
+        order[1:] = 1
+        np.cumsum(order, out=order)
+        np.random.default_rng([self.seed, 1, system, turn]).shuffle(order)
+        size = max(_KEPT, -(-number // _PARTS))
+        first = place - place % size
+        return _Order(turn, first, order[first : first + size].copy())

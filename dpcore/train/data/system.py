@@ -61,6 +61,8 @@ class SystemSource:
 
     def copies(self) -> NDArray[np.int64]:
         """Return how often each frame is to be taken: ``numb_copy``, 1 where there is none."""
+        if not any("numb_copy" in part.columns for part in self._parts):
+            return np.broadcast_to(np.int64(1), (self.nframes,))
         each = []
         for part in self._parts:
             column = part.columns.get("numb_copy")

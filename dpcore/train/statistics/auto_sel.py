@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from dpcore.settings.found import cutoffs, open_numbers, too_small, with_found
+from dpcore.settings.found import cutoffs, holder_of, open_numbers, too_small, with_found
 from dpcore.train.data.sample import Source
 from dpcore.train.statistics.neighbours import neighbour_statistics
 
@@ -52,14 +52,8 @@ def with_auto_sel(
     if found.alone is not None:
         log.warning("%s: has no neighbour within %g Å", found.alone, wanted[-1])
     for key in open_numbers(settings):
-        log.info("%s: %s, from the data", key, _at(section, key))
+        holder, last = holder_of(section, key)
+        log.info("%s: %s, from the data", key, holder[last])
     for line in too_small(settings, found.crowds):
         log.warning(line)
     return Fitted(section, found.shortest if math.isfinite(found.shortest) else None)
-
-
-def _at(section: Any, path: str) -> Any:
-    """Return the value at a path below ``model``."""
-    for key in path.split(".")[1:]:
-        section = section[int(key)] if isinstance(section, list) else section[key]
-    return section

@@ -5,8 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from dpcore.accuracy.errors import Error
-from dpcore.errors import DPError
-from dpcore.train.curve import cut_before
+from dpcore.train.lines import Lines
 from dpcore.train.validation.quantities import SCALE, Metric
 
 _GAP, _WIDTH, _DIGITS = "   ", 18, 5
@@ -27,14 +26,9 @@ class Table:
     def __init__(
         self, path: Path, columns: Sequence[Metric], steps: int, *, first: int = 0
     ) -> None:
-        self._path, self._columns = path, tuple(columns)
+        self._columns = tuple(columns)
         self._first_width = max(len("step"), len(str(steps)))
-        try:
-            kept = bool(first) and cut_before(path, first)
-        except OSError as error:
-            raise self._unwritten(error) from error
-        if not kept:
-            self._write("w", self._head())
+        self._lines = Lines(path, "the errors of validation data", self._head(), first)
 
     def add(self, step: int, errors: Mapping[str, Error], saved: str | None = None) -> None:
         """Add a line.
@@ -48,7 +42,7 @@ class Table:
         texts = [number(math.nan if value is None else value * SCALE) for value in values]
         cells = [text.center(width) for text, width in zip(texts, self._widths, strict=True)]
         line = f"  {step:^{self._first_width}d}{_GAP}{_GAP.join(cells)}\n"
-        self._write("a", line + (f"# saved best checkpoint: {saved}\n" if saved else ""))
+        self._lines.add(line + (f"# saved best checkpoint: {saved}\n" if saved else ""))
 
     @property
     def _titles(self) -> list[str]:
@@ -61,18 +55,6 @@ class Table:
     def _head(self) -> str:
         cells = [t.center(width) for t, width in zip(self._titles, self._widths, strict=True)]
         return f"# {'step':^{self._first_width}}{_GAP}{_GAP.join(cells)}\n{_NOTE}"
-
-    def _write(self, mode: str, text: str) -> None:
-        try:
-            with self._path.open(mode, encoding="utf-8") as file:
-                file.write(text)
-        except OSError as error:
-            raise self._unwritten(error) from error
-
-    def _unwritten(self, error: OSError) -> DPError:
-        return DPError(
-            f"{self._path}: the errors of validation data cannot be written: {error.strerror}"
-        )
 
 
 def number(value: float) -> str:
