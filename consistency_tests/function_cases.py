@@ -183,6 +183,7 @@ CASES = [
     Case("split", lambda xp, a: xp.split(a, [2, 0, 3])[0], lambda a: a[:2], (floats(5, 3),)),
     Case("split", lambda xp, a: xp.split(a, [2, 0, 3])[1], lambda a: a[2:2], (floats(5, 3),)),
     Case("split", lambda xp, a: xp.split(a, [2, 0, 3])[2], lambda a: a[2:], (floats(5),)),
+    Case("split", lambda xp, a: xp.concat([a, *xp.split(a[:0], [])], axis=0), lambda a: a, (floats(3),)),
     Case("split", lambda xp, a: xp.split(a, [3, 1], 2)[0], lambda a: a[..., :3], (floats(2, 3, 4),)),
     Case("split", lambda xp, a: xp.split(a, [1, 2], 1)[1], lambda a: a[:, 1:], (floats(2, 3, 4),)),
     Case("stop_gradient", lambda xp, a: xp.stop_gradient(a * a), lambda a: a * a, (floats(2, 3),),

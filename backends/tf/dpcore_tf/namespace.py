@@ -26,6 +26,8 @@ def _take(x: Any, index: Any, axis: int = 0) -> Any:
 
 
 def _split(x: Any, sizes: Sequence[Any], axis: int = 0) -> Any:
+    if not sizes:
+        return []
     lengths = tf.stack([tf.cast(n, tf.int64) for n in sizes])
     return tf.split(x, lengths, axis=axis, num=len(sizes))
 
