@@ -44,7 +44,7 @@ class Checkpoints:
         return self.prefix.with_name(f"{self.prefix.name}{SUFFIX}")
 
     def check(self, where: str) -> None:
-        """Make the folders, and refuse places where nothing can be written.
+        """Make the folders, load what writes the files, and refuse places where nothing can be written.
 
         Args:
             where: key of the settings that names the place, for messages.
@@ -52,6 +52,8 @@ class Checkpoints:
         Raises:
             DPError: a folder cannot be made or written to, or something else has a name that is needed.
         """
+        # What is missing to write the first checkpoint is to be known before the first step.
+        format_of(self.path(0))
         for folder in {self.place, self.prefix.parent}:
             check_folder(folder, where)
         for name in (self.link, self.prefix.with_name("checkpoint")):
