@@ -20,8 +20,9 @@ Array = NDArray[Any]
 # How the embedding is evaluated, in the order of the kernels' own numbers.
 EMBEDDINGS = ("table", "net", "series")
 
-# Rows of features are padded to a multiple of this in tables and nets.
-_ROW = 8
+ROW = 8
+"""Rows of features are padded to a multiple of this in tables, nets and series."""
+
 _PAIR_COLUMNS = 24
 
 
@@ -44,6 +45,11 @@ class PairSettings:
     input_scale: float
     empty: int
     excluded: bool
+
+    @property
+    def of_empty(self) -> float:
+        """What the network is given for an empty place."""
+        return -self.input_scale * float(self.mean[0])
 
     def row(self, place: Sequence[float]) -> Array:
         """Return what kernels are told of the pair, whose network is at that place of the data."""
@@ -272,4 +278,4 @@ def _pack_layer(layer: Any) -> Array:
 
 
 def _padded(x: Array) -> Array:
-    return np.pad(x, [(0, 0)] * (x.ndim - 1) + [(0, -x.shape[-1] % _ROW)])
+    return np.pad(x, [(0, 0)] * (x.ndim - 1) + [(0, -x.shape[-1] % ROW)])

@@ -14,7 +14,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from dpcore.fused.moments import FusedMoments, PairSettings
+from dpcore.fused.moments import ROW, FusedMoments, PairSettings
 from dpcore.fused.table import TabulatedNet
 from dpcore.fused.tabulate import dtype_of, is_tabulable
 from dpcore.nn import MLP
@@ -62,7 +62,7 @@ class SeriesMoments(Module, name="series_moments"):
     places: tuple[Places, ...]
     allowed: float = setting(doc="largest last term of accurate series, over the largest term")
     transform: Any = buffer()
-    order: Any = buffer()
+    order: Any = buffer(exact=True)
     empty: Any = buffer()
 
     @classmethod
@@ -88,42 +88,35 @@ class SeriesMoments(Module, name="series_moments"):
             known: intervals that each network is to have; nothing to choose them.
             settings: ``rcut``, ``rcut_smth``, ``protection`` and ``ntypes``.
         """
-        if any(wrong and len(wrong) != len(nets) for wrong in (least, known)):
-            return None
         plain = [net for net in nets if isinstance(net, MLP) and is_tabulable(net)]
         if len(plain) < len(nets):
             return None
         dtype, width = dtype_of(plain[0]), plain[0].widths[1]
         unit = float(np.finfo(dtype).eps)
-        places, starts, start = [], [], 0
-        for number, (net, ends) in enumerate(zip(plain, ranges, strict=True)):
-            some = least[number] if least else 0
-            intervals = known[number] if known else _intervals(net, *ends, _WANTED * unit, some)
-            if intervals is None:
-                return None
-            of_net = [p.input_scale * -p.mean[0] for p in pairs if p.net == number]
-            places.append(
-                Places(
-                    inside=_places(*ends, intervals).astype(dtype),
-                    empty=np.array(of_net, dtype)[:, None],
-                )
-            )
-            stride = (ends[1] - ends[0]) / intervals
-            starts.append([start, ends[0], 1.0 / stride, intervals])
-            start += intervals * TERMS * (width + -width % 8)
+        intervals = known or _all_intervals(plain, ranges, _WANTED * unit, least)
+        if intervals is None or len(intervals) != len(nets):
+            return None
+        by_net = sorted(range(len(pairs)), key=lambda number: pairs[number].net)
+        rows = zip(_starts(intervals, width), ranges, intervals, strict=True)
+        told = [[start, ends[0], n / (ends[1] - ends[0]), n] for start, ends, n in rows]
         fused = FusedMoments(
             embedding="series",
             width=width,
             widest=0,
-            pairs=np.stack([pair.row(starts[pair.net]) for pair in pairs]),
+            pairs=np.stack([pair.row(told[pair.net]) for pair in pairs]),
             data=np.zeros(0, dtype),
             empty=np.zeros((0, 4, width), dtype),
             **settings,
         )
-        by_net = sorted(range(len(pairs)), key=lambda number: pairs[number].net)
         return cls(
             fused=fused,
-            places=tuple(places),
+            places=tuple(
+                Places(
+                    inside=_places(*ends, n).astype(dtype),
+                    empty=np.array([p.of_empty for p in pairs if p.net == net], dtype)[:, None],
+                )
+                for net, (ends, n) in enumerate(zip(ranges, intervals, strict=True))
+            ),
             allowed=_ALLOWED * unit,
             transform=transform().astype(dtype),
             order=np.argsort(by_net),
@@ -158,7 +151,7 @@ class SeriesMoments(Module, name="series_moments"):
         terms = xp.matmul(self.transform, xp.reshape(values, (-1, TERMS, self.fused.width)))
         size = xp.abs(xp.stop_gradient(terms))
         last = xp.max(size[:, TERMS - 2 :, :]) / xp.max(size)
-        if extra := -self.fused.width % 8:
+        if extra := -self.fused.width % ROW:
             room = xp.zeros((*shape(terms)[:2], extra), like=terms)
             terms = xp.concat([terms, room], axis=2)
         return xp.reshape(terms, (-1,)), empty, last
@@ -178,6 +171,28 @@ def _places(lower: float, upper: float, intervals: int) -> Array:
     zeros = np.cos(np.pi * (np.arange(TERMS) + 0.5) / TERMS)
     each = np.arange(intervals)[:, None] + 0.5 * (zeros + 1.0)
     found: Array = lower + (upper - lower) / intervals * each.reshape(-1, 1)
+    return found
+
+
+def _starts(intervals: Sequence[int], width: int) -> list[int]:
+    """Return where the series of each network begin among the numbers that kernels are given."""
+    sizes = [n * TERMS * (width + -width % ROW) for n in intervals]
+    return [sum(sizes[:n]) for n in range(len(sizes))]
+
+
+def _all_intervals(
+    nets: Sequence[MLP],
+    ranges: Sequence[tuple[float, float]],
+    wanted: float,
+    least: Sequence[int],
+) -> list[int] | None:
+    """Return how many intervals each network needs; None if no number suffices for one."""
+    found = []
+    for net, ends, some in zip(nets, ranges, least or [0] * len(nets), strict=False):
+        intervals = _intervals(net, *ends, wanted, some)
+        if intervals is None:
+            return None
+        found.append(intervals)
     return found
 
 
