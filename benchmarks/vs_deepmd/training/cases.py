@@ -101,7 +101,7 @@ def water(backends: Sequence[str], given: Path, data: Path, steps: int) -> Case:
 
 
 def mixed_sizes(
-    backends: Sequence[str], folder: Path, steps: int, frames: int, descriptor: str
+    backends: Sequence[str], folder: Path, steps: int, frames: Sequence[int], descriptor: str
 ) -> Case:
     """Return small molecules of mixed sizes.
 
@@ -109,7 +109,7 @@ def mixed_sizes(
         backends: ours.
         folder: where the data are written.
         steps: of a turn.
-        frames: of a step, where it can be chosen.
+        frames: of a step, where it can be chosen; each number is tried.
         descriptor: the kind of descriptor.
     """
     data = molecules(COMPOSITIONS, EACH)
@@ -117,10 +117,13 @@ def mixed_sizes(
     script = {"model": model, "learning_rate": _RATE, "loss": _LOSS}
     sizes = np.array([len(molecule.types) for molecule in data])
     courses = [
-        _course(b, OURS, "npy", f"mixed:{frames}", frames, (script, paths, steps)) for b in backends
+        _course(b, OURS, "npy", f"mixed:{n}", n, (script, paths, steps), alone=len(frames) == 1)
+        for b in backends
+        for n in frames
     ]
     for backend in PEERS:
-        for layout, batch, each in peer_batches(backend, sizes, frames, descriptor):
+        ways = [way for n in frames for way in peer_batches(backend, sizes, n, descriptor)]
+        for layout, batch, each in dict.fromkeys(ways):
             courses.append(_course(backend, THEIRS, layout, batch, each, (script, paths, steps)))
     words = (
         f"{len(data) * EACH} molecules of {sizes.min()} to {sizes.max()} atoms (H, C, N, O), "
@@ -141,7 +144,8 @@ def peer_batches(
         descriptor: the kind of descriptor.
     """
     atoms = round(frames * float(sizes.mean()))
-    rules: list[str | int] = ["auto", f"auto:{atoms}", frames]
+    # A step of the peer has no more frames of a system than there are.
+    rules: list[str | int] = ["auto", f"auto:{atoms}", min(frames, EACH)]
     found = [("npy", rule, frames_of_systems(rule, sizes)) for rule in rules]
     if backend in _LMDB:
         every = np.repeat(sizes, EACH)
@@ -216,9 +220,13 @@ def _course(
     batch: str | int,
     frames: float,
     told: tuple[Mapping[str, Any], Mapping[str, list[str] | str], int],
+    *,
+    alone: bool = False,
 ) -> Course:
+    """Return a way to train; that of a backend of ours which is alone needs no further name."""
     script, paths, steps = told
-    name = backend if program == OURS else f"peer.{backend}-{layout}-{batch}"
+    ours = backend if alone else f"{backend}-{batch}"
+    name = ours if program == OURS else f"peer.{backend}-{layout}-{batch}"
     learner = Learner(name, program, backend, str(batch), layout, float(frames))
     return Course(learner, _script(script, paths[layout], batch, steps))
 

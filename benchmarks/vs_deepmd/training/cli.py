@@ -23,7 +23,7 @@ from dpcore.registry import backend_names
 DESCRIPTION = """Measure how long dpcore and DeePMD-kit take for a step of training, in turns.
 
 Contestants are our backends by name and DeePMD-kit's as peer.BACKEND; where there are several ways to make
-batches, as peer.BACKEND-LAYOUT-BATCH_SIZE."""
+batches, as BACKEND-BATCH_SIZE and peer.BACKEND-LAYOUT-BATCH_SIZE."""
 STEPS = {"water": 25, "molecules": 100}
 
 
@@ -135,7 +135,14 @@ def build_parser() -> argparse.ArgumentParser:
     add("--case", choices=sorted(STEPS), default="water", help="what is trained (%(default)s)")
     add("--input", type=Path, metavar="FILE", help="water: DeePMD-kit's input.json")
     add("--data", type=Path, metavar="DIR", help="water: the folder of its systems")
-    add("--frames", type=int, default=64, metavar="N", help="molecules: of a step (%(default)s)")
+    add(
+        "--frames",
+        type=int,
+        nargs="+",
+        default=[16, 64],
+        metavar="N",
+        help="molecules: of a step (%(default)s)",
+    )
     add(
         "--descriptor",
         choices=["se_e2_a", "se_atten"],

@@ -5,7 +5,6 @@ from pathlib import Path
 from statistics import median
 
 from benchmarks.vs_deepmd.page import NAMES, NONE, TRAINING, escaped, table
-from benchmarks.vs_deepmd.results import OURS
 from benchmarks.vs_deepmd.training.results import Found, Learner
 
 
@@ -44,8 +43,6 @@ def _rounds(found: Found) -> int:
 
 def _figures(found: Found) -> str:
     best = found.fastest()
-    ours = [learner for learner in found.measured if learner.program == OURS]
-    same = found.fastest(ours[0].frames) if ours else None
     several = any(learner.frames != 1 for learner in found.measured)
     head = ["", "s/step", "CPU s/step"]
     head += ["frames/step", "ms/frame"] if several else []
@@ -58,7 +55,7 @@ def _figures(found: Found) -> str:
             row += [f"{learner.frames:.1f}", f"{1e3 * found.per_frame(learner):.2f}"]
         row.append(_ratio(found.ratio(learner, best)))
         if several:
-            row.append(_ratio(found.ratio(learner, same)))
+            row.append(_ratio(found.ratio(learner, found.fastest(learner.frames))))
         rows.append([*row, f"{pace.first:.1f}", f"{pace.peak:,.0f}"])
     return table(head, rows)
 
