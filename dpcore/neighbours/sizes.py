@@ -98,19 +98,23 @@ class FewSizes:
     """Sizes of batches that differ from one to the next, in as few shapes as can be.
 
     For backends that compile a program for each shape. A batch has the shape of an earlier one if it fits
-    into it and is not several times smaller. Otherwise the shape that it nearly fits is made large enough, or
-    it has one of its own, with room for others.
+    into it, and if the shape is not several times larger than it and than batches are in the mean. Otherwise
+    the shape that it nearly fits is made large enough, or it has one of its own, with room for others.
     """
 
     def __init__(self) -> None:
         self._shapes: list[dict[Name, int]] = []
+        self._batches, self._done = 0, 0
 
     def lengths(self, needs: Mapping[Name, Need]) -> dict[Name, int]:
         """Return the lengths of all axes of a batch."""
-        bound = _WASTE * max(_SMALL, _work({name: need.least for name, need in needs.items()}))
+        own = _work({name: need.least for name, need in needs.items()})
+        self._batches, self._done = self._batches + 1, self._done + own
+        # What counts is the work of all batches: a few small ones may take as long as others.
+        bound = _WASTE * max(_SMALL, own, self._done / self._batches)
         fitting = [shape for shape in self._shapes if _fits(needs, shape)]
         chosen = min(fitting, key=_work, default=None)
-        if chosen is None or _work(chosen) > bound:
+        if chosen is None or _work(chosen) > _KEPT * bound:
             chosen = self._enlarged(needs, bound)
         return chosen
 
@@ -130,9 +134,10 @@ class FewSizes:
         return best
 
 
-# How many times more work a batch may be than it is without padding, what a centre is in neighbours, and how
-# much work is too little to count.
-_WASTE, _CENTRE, _SMALL = 3.0, 32, 1024
+# How many times more work a batch may be than it is without padding, how many times more a shape that there is
+# already (or shapes would come and go with the mean), what a centre is in neighbours, and how much work is too
+# little to count.
+_WASTE, _KEPT, _CENTRE, _SMALL = 3.0, 1.5, 32, 1024
 
 
 def _work(shape: Mapping[Name, int]) -> int:
