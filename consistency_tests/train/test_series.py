@@ -149,6 +149,16 @@ def test_what_is_not_finite_is_not_looked_for_in_the_series() -> None:
     assert_close(run(objective, lessons, Backend.NUMPY, vector), exact(lessons), 1e-11)
 
 
+def test_series_that_do_not_get_better_are_given_up(monkeypatch) -> None:
+    """As where rounding in single precision keeps the last terms from falling off: no step is tried for ever."""
+    monkeypatch.setattr("dpcore.fused.series._ALLOWED", 1e-6)
+    case = example("stubborn")
+    lessons = lessons_of(case)
+    objective, _ = objective_of(lessons, Backend.NUMPY)
+    assert_close(run(objective, lessons, Backend.NUMPY), exact(lessons), 0.0)
+    assert objective.state() is None
+
+
 def test_atoms_without_neighbours() -> None:
     case = example("alone")
     frame = Frame(np.array([[0.0, 0.0, 0.0], [40.0, 0.0, 0.0]]), np.array([0, 1]), None)

@@ -160,8 +160,9 @@ class Beginning:
                     f"--restart: the checkpoint's {path} does not fit: its run had another optimizer or model; use "
                     "--init-model to take its parameters alone"
                 )
+        series = facts.get("series")
         for task in tasks:
-            task.objective.restore(facts.get("series", {}).get(task.name))
+            task.objective.restore(series.get(task.name) if isinstance(series, dict) else None)
             for what, loader in task.loaders.items():
                 known = facts["data"].get(task.name, {}).get(what)
                 if known is not None and not loader.restore(known):

@@ -158,8 +158,9 @@ class Objective:
 
     def _refit(self, series: SeriesModel, vector: Any, lesson: Lesson) -> None:
         """Make series that suit the networks as they are now, or go on with the networks themselves."""
-        before = structure(series.there) if series.ready else None
-        if not series.refit(vector, lesson.batch):
+        before, extent = (structure(series.there), series.extent) if series.ready else (None, None)
+        # What is as it was would not suit either.
+        if not series.refit(vector, lesson.batch) or series.extent == extent:
             self._series = None
         # Compiled functions take other numbers of intervals, but no other model.
         if self._series is None or structure(series.there) != before:
